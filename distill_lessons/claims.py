@@ -1,0 +1,225 @@
+"""Effects with intervals, claims that can fail, and predictions to compare with them.
+
+A *claim* is a sentence of the prose together with the number that was measured for it and the bound
+that the number must respect. Learning, it says "holds" or "does not hold here"; under test
+(``DISTILL_STRICT=1``) one that does not hold raises. Knows nothing about models or training.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from distill_lessons import settings
+
+# Executed notebooks carry each claim as data under this type; `distill-lessons run` collects them.
+MIME = "application/vnd.distill-lessons.claim+json"
+
+# How a unit is shown: the factor by which the stored number is multiplied, and the word after it.
+UNITS = {"": (1.0, ""), "points": (100.0, " points"), "%": (100.0, " %"), "s": (1.0, " s")}
+
+
+class ClaimFailed(AssertionError):
+    """A claim did not hold while ``DISTILL_STRICT=1``."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A measured number with its uncertainty.
+
+    Attributes:
+        value: the estimate, usually a mean of paired differences.
+        low: lower end of the 95 % interval; equal to `value` where the number is exact.
+        high: upper end of the 95 % interval.
+        n: how many independent repeats (seeds) it rests on.
+        wins: in how many of them the difference was positive, where that was counted.
+        unit: ``""``, ``"points"`` (percentage points, stored as a fraction), ``"%"`` or ``"s"``.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int = 1
+    wins: int | None = None
+    unit: str = ""
+
+    def number(self, value: float) -> str:
+        """Return `value` as it is shown in this effect's unit, without the unit's word."""
+        factor = UNITS[self.unit][0]
+        sign = "+" if self.unit == "points" else ""
+        scaled = value * factor
+        return f"{scaled:{sign}.1f}" if factor == 100 else f"{scaled:{sign}.4g}"
+
+    def __str__(self) -> str:
+        """Return for example ``+9.4 points, 95 % interval [+8.1, +10.7], 16 seeds, 16 wins``."""
+        text = self.number(self.value) + UNITS[self.unit][1]
+        if self.n > 1:
+            low, high = self.number(self.low), self.number(self.high)
+            text += f", 95 % interval [{low}, {high}], {self.n} seeds"
+        if self.wins is not None:
+            text += f", {self.wins} wins"
+        return text
+
+
+def mean_effect(values: Sequence[float] | np.ndarray, *, unit: str = "") -> Effect:
+    """Return the mean of independent repeats with its 95 % interval (Student's t).
+
+    Args:
+        values: one number per repeat (seed), shape ``(n,)``, n >= 2. For a comparison give the
+            *paired differences*: the same seed with and without the change.
+        unit: see `Effect`.
+
+    Returns:
+        The effect; `wins` counts the positive values.
+
+    Raises:
+        ValueError: with fewer than two values, or with NaN or infinite ones.
+
+    >>> str(mean_effect([0.02, 0.03, 0.04], unit="points"))
+    '+3.0 points, 95 % interval [+0.5, +5.5], 3 seeds, 3 wins'
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) < 2:
+        raise ValueError(
+            f"values has shape {array.shape}; an interval needs one number per seed, at least two."
+        )
+    if not np.isfinite(array).all():
+        raise ValueError("values holds NaN or infinite numbers; find the run that produced them.")
+    from scipy import stats  # slow to import, and a lesson without intervals never needs it
+
+    half = stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
+    mean = float(array.mean())
+    wins = int((array > 0).sum())
+    return Effect(mean, mean - float(half), mean + float(half), len(array), wins, unit)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One finding: what is said, what was measured, what would make it false."""
+
+    statement: str
+    effect: Effect
+    above: float | None
+    below: float | None
+
+    @property
+    def holds(self) -> bool:
+        """True if the whole interval respects the bounds; NaN respects none."""
+        over = self.above is None or self.effect.low > self.above
+        under = self.below is None or self.effect.high < self.below
+        return bool(over and under and np.isfinite(self.effect.value))
+
+    @property
+    def condition(self) -> str:
+        """The bound in words, in the effect's unit."""
+        factor, word = UNITS[self.effect.unit]
+        parts = []
+        if self.above is not None:
+            parts.append(f"above {self.above * factor:g}{word}")
+        if self.below is not None:
+            parts.append(f"below {self.below * factor:g}{word}")
+        return " and ".join(parts)
+
+    def __str__(self) -> str:
+        """Return the statement, the measurement and the verdict, one line each."""
+        return (
+            f"Claim: {self.statement}\n"
+            f"  measured: {self.effect}\n"
+            f"  needed:   {self.condition}\n"
+            f"  verdict:  {'holds' if self.holds else 'does not hold here'}"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        data = {
+            "statement": self.statement,
+            **asdict(self.effect),
+            "shown": str(self.effect),
+            "condition": self.condition,
+            "holds": self.holds,
+        }
+        # JSON has no NaN: a number that could not be measured is stored as null.
+        data = {
+            k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in data.items()
+        }
+        return {"text/plain": str(self), "text/html": self._html(), MIME: data}
+
+    def _html(self) -> str:
+        mark, word, colour = (
+            ("✓", "holds", "#1b7837") if self.holds else ("✗", "does not hold here", "#b2182b")
+        )
+        return (
+            f'<div style="border-left:4px solid {colour};padding:.3em .8em;margin:.4em 0">'
+            f'<b style="color:{colour}">{mark} Claim {word}.</b> {html.escape(self.statement)}<br>'
+            f"<small>Measured: {html.escape(str(self.effect))}. "
+            f"Needed: {html.escape(self.condition)}.</small></div>"
+        )
+
+
+def claim(
+    statement: str,
+    effect: Effect | float,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Show a claim with its measurement and say whether it holds.
+
+    The *whole* interval must lie above `above` and below `below`: an effect that might be nothing
+    does not count as an effect. Bounds on both sides claim that an effect is small.
+
+    Args:
+        statement: one sentence, readable on its own.
+        effect: what was measured; a plain number counts as exact.
+        above: bound that the interval must stay above, in the stored unit (a fraction for points).
+        below: bound that the interval must stay below.
+
+    Raises:
+        ValueError: if neither bound is given: such a claim could not fail.
+        ClaimFailed: if the claim does not hold and ``DISTILL_STRICT=1`` (after showing it).
+    """
+    if above is None and below is None:
+        raise ValueError(
+            f"claim({statement!r}) needs above= or below=: it could not fail otherwise."
+        )
+    if not isinstance(effect, Effect):
+        effect = Effect(float(effect), float(effect), float(effect))
+    made = Claim(statement, effect, above, below)
+    _display(made)
+    if settings.load().strict and not made.holds:
+        raise ClaimFailed(str(made))
+
+
+def compare(prediction: float | str | None, measured: Effect | float | str) -> None:
+    """Set a prediction that the learner wrote down beside what was measured.
+
+    Args:
+        prediction: the learner's guess, in the unit in which the result is shown (percentage points
+            for points); None if none was written.
+        measured: the result.
+    """
+    if prediction is None:
+        print(f"Measured: {measured}. You wrote no prediction: next time do, it is how one learns.")
+    elif isinstance(prediction, str) or isinstance(measured, str):
+        right = str(prediction).strip().lower() == str(measured).strip().lower()
+        print(f"You predicted {prediction!r}; measured: {measured}." + (" Right!" if right else ""))
+    else:
+        effect = measured if isinstance(measured, Effect) else Effect(measured, measured, measured)
+        factor, word = UNITS[effect.unit]
+        gap = float(prediction) - effect.value * factor
+        print(f"You predicted {prediction:g}{word}; measured: {effect}. You were {gap:+.3g} off.")
+
+
+def _display(made: Claim) -> None:
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        get_ipython = None
+    if get_ipython is None or get_ipython() is None:
+        print(made)  # a plain script
+    else:
+        display(made)

@@ -1,0 +1,248 @@
+"""A data set as tensors in memory, split into train, valid and test.
+
+Images are float32 in [0, 1], shape ``(N, C, H, W)``; labels are int64, shape ``(N,)``. Nothing here
+knows about models. Downloads and folders of images are read in `sources`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from distill_lessons.settings import DATASETS, Settings, one_of
+from distill_lessons.settings import load as load_settings
+
+# The label of an image without a label. It is torch's `ignore_index`, which cross-entropy skips.
+UNLABELLED = -100
+
+# How many images a cpu-profile lesson takes from a large data set: train, valid, test.
+CPU_LIMITS = (4000, 1000, 2000)
+# Shares of a source that comes in one piece. The test share is the largest that leaves enough to
+# train on: with digits, 360 test images resolve 0.3 points.
+SHARES = (0.70, 0.10, 0.20)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        x: images in [0, 1], shape ``(N, C, H, W)``, float32.
+        y: labels from 0 to K-1, or `UNLABELLED`, shape ``(N,)``, int64.
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse tensors that do not belong together.
+
+        Raises:
+            ValueError: if the shapes or types are wrong, or there is no image.
+        """
+        if self.x.ndim != 4:
+            raise ValueError(f"x has shape {tuple(self.x.shape)}; images need (N, C, H, W).")
+        if self.y.shape != self.x.shape[:1]:
+            raise ValueError(
+                f"y has shape {tuple(self.y.shape)} for {len(self.x)} images; give one label each."
+            )
+        if self.y.dtype != torch.int64:
+            raise ValueError(f"y has type {self.y.dtype}; labels are int64: use y.long().")
+        if len(self.x) == 0:
+            raise ValueError("x holds no image: an empty split can neither train nor measure.")
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.x)
+
+    def take(self, index: Tensor | Sequence[int]) -> Split:
+        """Return the images at `index`, in that order."""
+        index = torch.as_tensor(index, device=self.x.device)
+        return Split(self.x[index], self.y[index])
+
+    def to(self, device: str | torch.device) -> Split:
+        """Return the split on `device`."""
+        return Split(self.x.to(device), self.y.to(device))
+
+    def without_labels(self) -> Split:
+        """Return the same images with every label hidden."""
+        return Split(self.x, torch.full_like(self.y, UNLABELLED))
+
+    def without_class(self, label: int) -> Split:
+        """Return the split without the images of class `label`."""
+        return self.take(torch.nonzero(self.y != label).flatten())
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set: three disjoint splits and the names of the classes."""
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split
+    classes: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        c, h, w = self.train.x.shape[1:]
+        return c, h, w
+
+    @property
+    def n_classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.classes)
+
+    @property
+    def n_features(self) -> int:
+        """C * H * W, the number of inputs of a model."""
+        return self.train.x[0].numel()
+
+    def to(self, device: str | torch.device) -> Data:
+        """Return the data set on `device`."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            valid=self.valid.to(device),
+            test=self.test.to(device),
+        )
+
+
+def load(
+    name: str = "digits",
+    *,
+    root: str | Path | None = None,
+    seed: int = 0,
+    limits: tuple[int | None, int | None, int | None] = (None, None, None),
+) -> Data:
+    """Load a data set and split it.
+
+    The splits are stratified, disjoint, and the same for the same seed on every machine. A source
+    that brings its own test set keeps it; of the others a fifth is held out.
+
+    Args:
+        name: one of `distill_lessons.settings.DATASETS`, or ``"folder:PATH"`` for a folder that
+            holds one folder of images per class.
+        root: where the files are or shall be downloaded; by default ``DISTILL_DATA``. Digits need
+            none.
+        seed: decides which image goes into which split.
+        limits: at most so many images in train, valid and test; None for all.
+
+    Returns:
+        The data set, on the CPU.
+
+    Raises:
+        ValueError: if the name is unknown, or a class has too few images for the three splits.
+        FileNotFoundError: if the files are neither there nor to be had.
+
+    >>> digits = load("digits")
+    >>> digits.image_shape, digits.n_classes, len(digits.train)
+    ((1, 8, 8), 10, 1258)
+    """
+    from distill_lessons import sources
+
+    root = load_settings({}).data_dir if root is None else Path(root)
+    if name.startswith("folder:"):
+        x, y, classes = sources.read_folder(Path(name.removeprefix("folder:")).expanduser())
+        own_test = None
+    elif one_of("name", name, DATASETS, also="'folder:PATH'") == "digits":
+        x, y, classes = sources.read_digits()
+        own_test = None
+    else:
+        (x, y), own_test, classes = sources.read_torchvision(name, root)
+
+    parts = split_indices(y, SHARES, seed=seed)
+    if own_test is None:
+        train, valid, test = (Split(x[i], y[i]) for i in parts)
+    else:
+        train = Split(x, y).take(torch.cat([parts[0], parts[2]]))
+        valid, test = Split(x, y).take(parts[1]), Split(*own_test)
+    train, valid, test = (
+        s if n is None or n >= len(s) else stratified_subset(s, n, seed=seed)
+        for s, n in zip((train, valid, test), limits, strict=True)
+    )
+    return Data(name, train, valid, test, classes)
+
+
+def from_settings(config: Settings) -> Data:
+    """Load the data set that the settings name, in the size of their profile, on their device."""
+    limits = config.pick(cpu=CPU_LIMITS, full=(None, None, None))
+    found = load(config.dataset, root=config.data_dir, seed=config.seed, limits=limits)
+    return found.to(config.device)
+
+
+def stratified_subset(split: Split, n: int, *, seed: int) -> Split:
+    """Draw `n` images with the classes in their proportions (as even as whole numbers allow).
+
+    Args:
+        split: where to draw from.
+        n: how many images, from K to the size of the split.
+        seed: same seed, same images.
+
+    Raises:
+        ValueError: if the split does not hold `n` images, or `n` leaves a class without one.
+    """
+    if n > len(split):
+        raise ValueError(f"n={n} images asked of a split of {len(split)}; ask for fewer.")
+    present = split.y.unique()
+    if n < len(present):
+        raise ValueError(f"n={n} leaves some of the {len(present)} classes empty; ask for more.")
+    picked = split_indices(split.y.cpu(), (n / len(split), 1 - n / len(split)), seed=seed, size=n)
+    return split.take(picked[0].to(split.x.device))
+
+
+def split_indices(
+    y: Tensor, shares: Sequence[float], *, seed: int, size: int | None = None
+) -> list[Tensor]:
+    """Divide the indices of `y` into parts in which every class has its share.
+
+    Args:
+        y: labels, shape ``(N,)``.
+        shares: fractions that sum to 1, one per part.
+        seed: decides which image goes where.
+        size: exact size of the first part, where rounding class by class must not change it.
+
+    Returns:
+        One index tensor per part: disjoint, shuffled, together all of ``range(N)``.
+
+    Raises:
+        ValueError: if a class has fewer images than there are parts.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[list[Tensor]] = [[] for _ in shares]
+    labels, counts = y.unique(return_counts=True)
+    if int(counts.min()) < len(shares):
+        label = int(labels[counts.argmin()])
+        raise ValueError(
+            f"class {label} has {int(counts.min())} images, too few for {len(shares)} parts; "
+            "add images of it or leave the class out."
+        )
+    firsts = _shares_of(counts, size) if size is not None else None
+    for k, label in enumerate(labels):
+        index = torch.nonzero(y == label).flatten()
+        index = index[torch.randperm(len(index), generator=generator)]
+        ends = [round(sum(shares[: i + 1]) * len(index)) for i in range(len(shares))]
+        if firsts is not None:
+            ends[0] = firsts[k]
+        # Each part gets at least one image of every class, however small the class.
+        for i, part in enumerate(parts):
+            low = max(ends[i - 1], i) if i else 0
+            ends[i] = min(max(ends[i], low + 1), len(index) - (len(shares) - 1 - i))
+            part.append(index[low : ends[i]])
+    joined = [torch.cat(part) for part in parts]
+    return [part[torch.randperm(len(part), generator=generator)] for part in joined]
+
+
+def _shares_of(counts: Tensor, size: int) -> list[int]:
+    """Divide `size` over the classes by largest remainder, at least one each."""
+    exact = counts.double() * size / counts.sum()
+    whole = exact.floor().clamp(min=1)
+    order = (exact - whole).argsort(descending=True, stable=True)
+    for k in order[: int(size - whole.sum())]:
+        whole[k] += 1
+    return [int(n) for n in whole]

@@ -1,0 +1,148 @@
+"""Teacher logits by sample index, distillation, fine-tuning, and transfer sets.
+
+The teacher runs over the transfer set once. Its logits are a table with one row per image, and a
+batch finds its rows by the images' indices, so that no shuffling can mismatch them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distill_lessons import losses, training
+from distill_lessons.data import UNLABELLED, Split
+
+
+def teacher_logits(teacher: nn.Module, x: Tensor) -> Tensor:
+    """Return the teacher's logits for every image, computed once, without gradients, ``(N, K)``.
+
+    The teacher runs in eval mode and is left exactly as it was.
+
+    Raises:
+        ValueError: if the teacher returns NaN or infinite logits.
+    """
+    z = training.predict(teacher, x)
+    losses.check_logits("teacher_logits", z)
+    return z
+
+
+def distill(
+    student: nn.Module,
+    transfer: Split,
+    z_teacher: Tensor,
+    *,
+    T: float = 4.0,
+    alpha: float = 0.0,
+    **fit_arguments: Any,
+) -> training.History:
+    """Train a student on a teacher's soft targets, in place.
+
+    Args:
+        student: the net to train.
+        transfer: the images on which the student imitates; a label of `UNLABELLED` is allowed, and
+            only labelled images enter the hard term.
+        z_teacher: the teacher's logits for these images in the same order, ``(N, K)``, from
+            `teacher_logits`.
+        T: temperature > 0.
+        alpha: weight of the hard term, in [0, 1]; with 0 the labels are never looked at.
+        **fit_arguments: go to `training.fit`: ``epochs`` or ``steps``, ``valid``, ``lr``...
+
+    Returns:
+        The history; its training loss is the distillation loss.
+
+    Raises:
+        ValueError: if T, alpha, the labels or the shapes are wrong, or if alpha > 0 and no image
+            has a label.
+
+    Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, section 2.
+    """
+    check_distillation(transfer, z_teacher, T, alpha)
+    z_teacher = z_teacher.detach()
+
+    def loss(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+        return losses._kd_loss(logits, z_teacher[index], labels, T, alpha)
+
+    fit_arguments.setdefault("title", "distilling")
+    return training.fit(student, transfer, loss, **fit_arguments)
+
+
+def check_distillation(transfer: Split, z_teacher: Tensor, T: float, alpha: float) -> None:
+    """Raise a ValueError unless the parts of a distillation fit together; see `distill`."""
+    losses.check_temperature(T)
+    losses.check_alpha(alpha)
+    losses.check_logits("z_teacher", z_teacher)
+    if len(z_teacher) != len(transfer):
+        raise ValueError(
+            f"z_teacher has {len(z_teacher)} rows for {len(transfer)} transfer images; compute it "
+            "with teacher_logits(teacher, transfer.x)."
+        )
+    losses.check_labels("transfer.y", transfer.y, z_teacher)
+    if alpha > 0 and bool((transfer.y == UNLABELLED).all()):
+        raise ValueError(
+            f"alpha={alpha} weighs labels, but no transfer image has one; use alpha=0."
+        )
+
+
+def fine_tune(
+    student: nn.Module, labelled: Split, *, lr: float = 1e-4, **fit_arguments: Any
+) -> training.History:
+    """Train a distilled student a little further on hard labels, in place.
+
+    Args:
+        student: a distilled net.
+        labelled: images with labels.
+        lr: learning rate, a tenth of the usual one, so that the soft targets are not forgotten.
+        **fit_arguments: go to `training.fit`.
+    """
+    fit_arguments.setdefault("title", "fine-tuning")
+    return training.fit(student, labelled, lr=lr, **fit_arguments)
+
+
+def join(*splits: Split) -> Split:
+    """Return one split with the images of all, in order; say, a labelled and an unlabelled one."""
+    return Split(torch.cat([s.x for s in splits]), torch.cat([s.y for s in splits]))
+
+
+def uniform_noise(like: Split, n: int, *, seed: int) -> Split:
+    """Make `n` unlabelled images whose pixels are uniform in [0, 1]: a transfer set without data.
+
+    Args:
+        like: images of the wanted shape, on the wanted device.
+        n: how many, at least 1.
+        seed: same seed, same noise.
+    """
+    x = torch.rand(_at_least_one(n), *like.x.shape[1:], generator=_generator(seed))
+    return _unlabelled(x, like)
+
+
+def marginal_noise(like: Split, n: int, *, seed: int) -> Split:
+    """Make `n` unlabelled images, each pixel drawn by itself from that pixel's values in `like`.
+
+    They keep the brightness of every place and nothing of how places go together.
+
+    Args:
+        like: real images ``(N, C, H, W)``.
+        n: how many, at least 1.
+        seed: same seed, same noise.
+    """
+    pixels = like.x.flatten(1).cpu()  # (N, F)
+    rows = torch.randint(
+        0, len(like), (_at_least_one(n), pixels.shape[1]), generator=_generator(seed)
+    )
+    return _unlabelled(pixels.gather(0, rows).reshape(n, *like.x.shape[1:]), like)
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _at_least_one(n: int) -> int:
+    if n < 1:
+        raise ValueError(f"n={n}: a transfer set needs at least one image.")
+    return n
+
+
+def _unlabelled(x: Tensor, like: Split) -> Split:
+    return Split(x, torch.full((len(x),), UNLABELLED)).to(like.x.device)

@@ -1,0 +1,217 @@
+"""Soft targets, the distillation loss and its relatives: pure functions of tensors.
+
+Logits are ``(N, K)``; ``p = softmax(z / T)``; `alpha` weighs the *hard* term. Functions with a
+leading underscore do not check their arguments: loops that run them thousands of times, and
+`torch.func.vmap`, which cannot branch on values, call those.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from distill_lessons.data import UNLABELLED
+
+
+def soft_targets(logits: Tensor, T: float = 1.0) -> Tensor:
+    """Return the softmax of logits at a temperature, ``softmax(z / T)``.
+
+    Args:
+        logits: z, shape ``(N, K)``.
+        T: temperature > 0. At 1 the plain softmax; the higher, the more even.
+
+    Returns:
+        Probabilities, shape ``(N, K)``, float32 or wider; rows sum to 1.
+
+    Raises:
+        ValueError: if T is not positive or the logits are not finite.
+
+    Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, equation 1.
+
+    >>> soft_targets(torch.tensor([[2.0, 0.0]]), T=2.0)
+    tensor([[0.7311, 0.2689]])
+    """
+    check_temperature(T)
+    check_logits("logits", logits)
+    return _log_soft_targets(logits, T).exp()
+
+
+def kd_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor | None,
+    *,
+    T: float,
+    alpha: float,
+) -> Tensor:
+    """Return ``alpha * CE + (1 - alpha) * T**2 * KL(p_teacher || p_student)``.
+
+    KL is summed over classes and averaged over the batch. The teacher's logits are constants: no
+    gradient flows into them. Half-precision inputs are computed in float32.
+
+    Args:
+        student_logits: z_s, shape ``(N, K)``.
+        teacher_logits: z_t, shape ``(N, K)``.
+        labels: y from 0 to K-1, shape ``(N,)``, int64; `UNLABELLED` (-100) marks an image without a
+            label, which the hard term skips. None if no image has one; then alpha must be 0.
+        T: temperature > 0 of both softmaxes in the soft term.
+        alpha: weight of the hard term, in [0, 1].
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: if an argument is out of its range or the shapes differ.
+
+    Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, section 2.
+
+    >>> z = torch.tensor([[1.0, 2.0, 3.0]])
+    >>> kd_loss(z, z, None, T=4.0, alpha=0.0).item()  # a student equal to its teacher
+    0.0
+    """
+    check_temperature(T)
+    check_alpha(alpha)
+    check_logits("student_logits", student_logits)
+    check_logits("teacher_logits", teacher_logits)
+    check_same_shape("teacher_logits", teacher_logits, "student_logits", student_logits)
+    if labels is None:
+        if alpha > 0:
+            raise ValueError(f"alpha={alpha} weighs labels, but labels is None; use alpha=0.")
+        labels = torch.full_like(student_logits[:, 0], UNLABELLED, dtype=torch.int64)
+    check_labels("labels", labels, student_logits)
+    return _kd_loss(student_logits, teacher_logits, labels, T, alpha)
+
+
+def kl_divergence(teacher_logits: Tensor, student_logits: Tensor, T: float = 1.0) -> Tensor:
+    """Return KL(p_teacher || p_student) at temperature T, one number an image, shape ``(N,)``.
+
+    Raises:
+        ValueError: if T is not positive, the logits are not finite or their shapes differ.
+    """
+    check_temperature(T)
+    check_logits("teacher_logits", teacher_logits)
+    check_logits("student_logits", student_logits)
+    check_same_shape("teacher_logits", teacher_logits, "student_logits", student_logits)
+    return _kl(_log_soft_targets(teacher_logits, T), _log_soft_targets(student_logits, T))
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """Return the entropy of each row in nats, shape ``(N,)``: 0 for certainty, log K for none.
+
+    Raises:
+        ValueError: if the rows are not distributions; give probabilities, not logits.
+    """
+    p = probabilities
+    if p.ndim != 2 or (p < 0).any() or not torch.allclose(p.sum(1), p.new_ones(len(p)), atol=1e-4):
+        raise ValueError(
+            "probabilities must have shape (N, K), no negative entry and rows that sum to 1; "
+            "give softmax(logits), not logits."
+        )
+    return -torch.xlogy(p, p).sum(1)
+
+
+def logit_matching(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Return the limit of the soft term as T grows: half the mean squared difference of logits.
+
+    Logits count only up to a constant per image, so both are centred first. The squared differences
+    are averaged over the classes (the limit of T² KL is 1/(2K) times their sum) and the batch.
+
+    Raises:
+        ValueError: if the logits are not finite or their shapes differ.
+
+    Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, section 2.1.
+    """
+    check_logits("student_logits", student_logits)
+    check_logits("teacher_logits", teacher_logits)
+    check_same_shape("teacher_logits", teacher_logits, "student_logits", student_logits)
+    return (centred(student_logits) - centred(teacher_logits.detach())).square().mean() / 2
+
+
+def centred(logits: Tensor) -> Tensor:
+    """Return logits minus their mean over classes: the part of them that a softmax sees."""
+    return logits - logits.mean(-1, keepdim=True)
+
+
+def _log_soft_targets(logits: Tensor, T: float | Tensor) -> Tensor:
+    # float16 would overflow in the division for small T and lose the tail of the distribution.
+    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    return torch.log_softmax(wide / T, dim=-1)
+
+
+def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    # By hand because F.kl_div has no batching rule for vmap. Where p underflows to 0 its log is
+    # still finite, so 0 * (log p - log q) is 0, as the limit demands.
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def _hard(student_logits: Tensor, labels: Tensor) -> Tensor:
+    log_q = _log_soft_targets(student_logits, 1.0)
+    labelled = labels != UNLABELLED
+    chosen = log_q.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -(chosen * labelled).sum(-1) / labelled.sum(-1).clamp(min=1)
+
+
+def _kd_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    T: float | Tensor,
+    alpha: float | Tensor,
+) -> Tensor:
+    soft = _kl(_log_soft_targets(teacher_logits.detach(), T), _log_soft_targets(student_logits, T))
+    return alpha * _hard(student_logits, labels) + (1 - alpha) * T**2 * soft.mean(-1)
+
+
+def check_temperature(T: float) -> None:
+    """Raise a ValueError unless T is a positive finite number."""
+    if not 0 < float(T) < float("inf"):
+        raise ValueError(f"T={T} must be a positive number; T=1 is the plain softmax.")
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise a ValueError unless alpha is in [0, 1]."""
+    if not 0 <= float(alpha) <= 1:
+        raise ValueError(
+            f"alpha={alpha} must be in [0, 1]: 1 is labels only, 0 is soft targets only."
+        )
+
+
+def check_logits(argument: str, logits: Tensor) -> None:
+    """Raise a ValueError unless `logits` is a finite ``(N, K)`` tensor with N >= 1 and K >= 2."""
+    if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2:
+        raise ValueError(f"{argument} has shape {tuple(logits.shape)}; logits need (N, K), K >= 2.")
+    if not logits.is_floating_point():
+        raise ValueError(f"{argument} has type {logits.dtype}; logits are floats: use .float().")
+    if not torch.isfinite(logits).all():
+        row = int((~torch.isfinite(logits)).any(1).nonzero()[0, 0])
+        raise ValueError(
+            f"{argument} holds NaN or infinite numbers, first in row {row}; the model diverged: "
+            "lower its learning rate."
+        )
+
+
+def check_same_shape(argument: str, a: Tensor, other: str, b: Tensor) -> None:
+    """Raise a ValueError unless both tensors have one shape."""
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{argument} has shape {tuple(a.shape)} but {other} has {tuple(b.shape)}; teacher and "
+            "student must see the same images and know the same classes."
+        )
+
+
+def check_labels(argument: str, labels: Tensor, logits: Tensor) -> None:
+    """Raise a ValueError unless `labels` are int64 from 0 to K-1 (or UNLABELLED), one per row."""
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"{argument} has shape {tuple(labels.shape)} for {logits.shape[0]} rows of logits; "
+            "give one label each."
+        )
+    if labels.dtype != torch.int64:
+        raise ValueError(f"{argument} has type {labels.dtype}; labels are int64: use .long().")
+    known = labels[labels != UNLABELLED]
+    if len(known) and not (int(known.min()) >= 0 and int(known.max()) < logits.shape[1]):
+        wrong = int(known.min()) if int(known.min()) < 0 else int(known.max())
+        raise ValueError(
+            f"{argument} holds {wrong}; with {logits.shape[1]} classes labels go from 0 to "
+            f"{logits.shape[1] - 1}, and {UNLABELLED} marks an image without one."
+        )

@@ -1,0 +1,155 @@
+"""What a lesson may be told from outside: profile, data set, folder, device, seed, strictness.
+
+All of it is read from the environment here and nowhere else. This module knows nothing about data,
+models or torch, apart from asking torch whether there is a GPU.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import platformdirs
+
+PROFILES = ("cpu", "full")
+DATASETS = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The outer conditions of a lesson's run.
+
+    Attributes:
+        profile: ``"cpu"`` (small sizes, minutes on a laptop) or ``"full"`` (made for a GPU).
+        dataset: one of `DATASETS`, or ``"folder:PATH"``.
+        data_dir: where data sets are looked for and downloaded to.
+        device: a torch device name, such as ``"cpu"`` or ``"cuda"``.
+        seed: the seed that every lesson starts from.
+        strict: True under test: a claim that fails raises instead of only saying so.
+        progress: whether work longer than two seconds shows a progress bar.
+    """
+
+    profile: str
+    dataset: str
+    data_dir: Path
+    device: str
+    seed: int
+    strict: bool
+    progress: bool
+
+    def pick(self, cpu: T, full: T) -> T:
+        """Return the value for the profile in force: the one way in which sizes differ."""
+        return full if self.profile == "full" else cpu
+
+    def describe(self, full_minutes_on_cpu: float | None = None) -> str:
+        """Return one line that says under which conditions the lesson runs.
+
+        Args:
+            full_minutes_on_cpu: how long the ``full`` profile takes without a GPU, in minutes, as
+                measured by the lesson's authors. Added as a warning where it applies.
+        """
+        line = (
+            f"profile {self.profile} · data set {self.dataset} · device {self.device} "
+            f"· seed {self.seed}"
+        )
+        if full_minutes_on_cpu and self.profile == "full" and self.device == "cpu":
+            line += (
+                f"\nThe full profile on a CPU takes about {full_minutes_on_cpu:g} minutes here. "
+                "Unset DISTILL_PROFILE for the small version, or use a machine with a GPU."
+            )
+        return line
+
+
+def load(env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``DISTILL_*`` environment variables.
+
+    Args:
+        env: the variables; by default those of this process. An empty value counts as unset.
+
+    Returns:
+        The settings, every one of them checked.
+
+    Raises:
+        ValueError: if a variable has a value that means nothing; the message names the variable,
+            the value and what to write instead.
+
+    >>> load({"DISTILL_PROFILE": "cpu", "DISTILL_SEED": "3"}).seed
+    3
+    """
+    env = os.environ if env is None else env
+
+    def get(key: str, default: str) -> str:
+        return env.get(f"DISTILL_{key}", "").strip() or default
+
+    profile = one_of("DISTILL_PROFILE", get("PROFILE", "cpu"), PROFILES)
+    dataset = get("DATASET", "digits")
+    if not dataset.startswith("folder:"):
+        one_of("DISTILL_DATASET", dataset, DATASETS, also="folder:PATH for your own images")
+    data_dir = Path(get("DATA", platformdirs.user_cache_dir("distill-lessons", appauthor=False)))
+    return Settings(
+        profile=profile,
+        dataset=dataset,
+        data_dir=data_dir.expanduser(),
+        device=_device(get("DEVICE", "auto"), profile),
+        seed=_seed(get("SEED", "0")),
+        strict=_flag("DISTILL_STRICT", get("STRICT", "0")),
+        progress=_flag("DISTILL_PROGRESS", get("PROGRESS", "1")),
+    )
+
+
+def one_of(argument: str, value: str, allowed: Iterable[str], also: str = "") -> str:
+    """Return `value` if it is allowed; else raise a ValueError that names the nearest allowed one.
+
+    Raises:
+        ValueError: if `value` is not among `allowed`.
+    """
+    allowed = list(allowed)
+    if value in allowed:
+        return value
+    near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    choices = ", ".join(map(repr, allowed)) + (f", or {also}" if also else "")
+    raise ValueError(f"{argument}={value!r} is unknown.{hint} Use one of {choices}.")
+
+
+def _device(name: str, profile: str) -> str:
+    # The cpu profile is sized for a CPU, where small nets run faster than on most GPUs, and where
+    # the same seed gives the same numbers; so a GPU is taken only where it pays or is asked for.
+    if name == "auto" and profile == "cpu":
+        return "cpu"
+    if name == "cpu":
+        return "cpu"
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = name.split(":")[0]
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if kind not in available:
+        raise ValueError(f"DISTILL_DEVICE={name!r} is unknown. Use 'auto', 'cpu', 'cuda' or 'mps'.")
+    if not available[kind]:
+        raise ValueError(
+            f"DISTILL_DEVICE={name!r} asks for a device that torch does not find here. "
+            "Unset DISTILL_DEVICE, or run `distill-lessons doctor` to see why."
+        )
+    return name
+
+
+def _seed(text: str) -> int:
+    try:
+        seed = int(text)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"DISTILL_SEED={text!r} must be a whole number from 0 to {2**31 - 1}.")
+    return seed
+
+
+def _flag(argument: str, text: str) -> bool:
+    return one_of(argument, text.lower(), ("0", "1")) == "1"

@@ -1,0 +1,326 @@
+"""Many students at once: seeds × T × alpha in one stacked run, and effects with intervals.
+
+Students of one shape are trained together: their weights are stacked along a first axis S, and
+`torch.func.vmap` runs all of them in one call. Adam treats every number by itself, so one Adam over
+the stack is S Adams, and every student ends where `training.fit` would have taken it alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from distill_lessons import losses, training
+from distill_lessons.claims import Effect, mean_effect
+from distill_lessons.data import Split
+from distill_lessons.distillation import check_distillation
+
+
+def fit_many(
+    students: Sequence[nn.Module],
+    split: Split,
+    z_teacher: Tensor | None = None,
+    *,
+    steps: int,
+    T: float | Sequence[float] = 1.0,
+    alpha: float | Sequence[float] = 1.0,
+    seeds: Sequence[int] | None = None,
+    rows: Tensor | None = None,
+    batch_size: int = 64,
+    lr: float = 1e-3,
+    chunk: int = 64,
+    title: str = "",
+) -> None:
+    """Train students of one shape side by side, in place, each as `training.fit` would alone.
+
+    Args:
+        students: S nets of the same shape, without dropout or batch normalisation.
+        split: the images.
+        z_teacher: the teacher's logits for them, ``(N, K)``; may be left out where every alpha
+            is 1.
+        steps: optimiser steps of every student.
+        T: temperature, one for all or one per student.
+        alpha: weight of the hard term, one for all or one per student.
+        seeds: decide the order in which each student sees the images; by default 0 to S-1.
+        rows: the images that each student may see, indices ``(S, n)``; by default all of them.
+        batch_size: images in a step of one student.
+        lr: learning rate of Adam.
+        chunk: how many students run at once; bounds the memory.
+        title: stands beside the progress bar.
+
+    Raises:
+        ValueError: if an argument is out of range, or the students cannot be stacked.
+    """
+    n_students = len(students)
+    if n_students == 0:
+        raise ValueError("students is empty; give at least one net.")
+    if steps < 1 or batch_size < 1 or chunk < 1:
+        raise ValueError(
+            f"steps={steps}, batch_size={batch_size}, chunk={chunk}: each must be at least 1."
+        )
+    _check_stackable(students)
+    seeds = list(range(n_students)) if seeds is None else list(seeds)
+    Ts, alphas = _one_each("T", T, n_students), _one_each("alpha", alpha, n_students)
+    if len(seeds) != n_students:
+        raise ValueError(
+            f"seeds has {len(seeds)} entries for {n_students} students; give one each."
+        )
+    if rows is None:
+        rows = torch.arange(len(split)).expand(n_students, -1)
+    if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
+        raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
+    if z_teacher is None:
+        if any(a < 1 for a in alphas):
+            raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
+        with torch.no_grad():
+            n_classes = students[0](split.x[:1]).shape[1]
+        z_teacher = torch.zeros(len(split), n_classes, device=split.x.device)
+    for t, a in set(zip(Ts, alphas, strict=True)):
+        check_distillation(split, z_teacher, t, a)
+
+    starts = range(0, n_students, chunk)
+    with training.ticking(len(starts) * steps, title or f"training {n_students} students") as tick:
+        for start in starts:
+            part = slice(start, start + chunk)
+            _fit_chunk(
+                students[part],
+                split,
+                z_teacher.detach(),
+                torch.tensor(Ts[part], device=split.x.device),
+                torch.tensor(alphas[part], device=split.x.device),
+                seeds[part],
+                rows[part],
+                steps,
+                batch_size,
+                lr,
+                tick,
+            )
+
+
+def _fit_chunk(
+    students: Sequence[nn.Module],
+    split: Split,
+    z_teacher: Tensor,
+    T: Tensor,
+    alpha: Tensor,
+    seeds: Sequence[int],
+    rows: Tensor,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    tick: Callable[[], None],
+) -> None:
+    with _all(training.training_mode, students):
+        params, buffers = stack_module_state(list(students))  # each (S, ...)
+    optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0)
+    skeleton = students[0]
+
+    def student_loss(
+        p: Any, b: Any, x: Tensor, y: Tensor, z: Tensor, t: Tensor, a: Tensor
+    ) -> Tensor:
+        return losses._kd_loss(_forward(skeleton, x, p, b), z, y, t, a)
+
+    batched_loss = vmap(student_loss)
+    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    n, done = rows.shape[1], 0
+    with training.training_mode(skeleton):
+        while done < steps:
+            # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
+            shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
+            epoch = rows.cpu().gather(1, shuffled).to(split.x.device)
+            for index in epoch.split(batch_size, dim=1):  # (S, B)
+                value = batched_loss(
+                    params, buffers, split.x[index], split.y[index], z_teacher[index], T, alpha
+                )
+                optimizer.zero_grad(set_to_none=True)
+                # The sum keeps every student's gradient what it would be alone.
+                value.sum().backward()
+                optimizer.step()
+                tick()
+                done += 1
+                if done == steps:
+                    break
+    with torch.no_grad():
+        for s, student in enumerate(students):
+            for name, parameter in student.named_parameters():
+                parameter.copy_(params[name][s])
+
+
+def _check_stackable(students: Sequence[nn.Module]) -> None:
+    shapes = [{k: v.shape for k, v in student.named_parameters()} for student in students]
+    if any(shape != shapes[0] for shape in shapes):
+        raise ValueError("students differ in shape; stack only nets that are built alike.")
+    if len({id(student) for student in students}) < len(students):
+        raise ValueError("students holds one net twice; build a net for each place.")
+    awkward = (nn.Dropout, nn.modules.batchnorm._BatchNorm)
+    for module in students[0].modules():
+        if isinstance(module, awkward) and getattr(module, "p", 1) > 0:
+            raise ValueError(
+                f"students contain {type(module).__name__}, which differs from net to net in ways "
+                "a stack cannot keep apart; train them one by one with training.fit."
+            )
+
+
+def _one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
+    each = [float(value)] * n if isinstance(value, (int, float)) else [float(v) for v in value]
+    if len(each) != n:
+        raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
+    return each
+
+
+@contextmanager
+def _all(
+    mode: Callable[[nn.Module], AbstractContextManager[None]], students: Sequence[nn.Module]
+) -> Iterator[None]:
+    """Put every student into a mode: torch stacks only nets that are in the same one."""
+    with ExitStack() as stack:
+        for student in students:
+            stack.enter_context(mode(student))
+        yield
+
+
+def _forward(skeleton: nn.Module, x: Tensor, params: Any, buffers: Any) -> Tensor:
+    out: Tensor = functional_call(skeleton, (params, buffers), (x,))
+    return out
+
+
+@torch.inference_mode()
+def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -> Tensor:
+    """Return the logits of all students for the same images, shape ``(S, N, K)``."""
+    parts = []
+    for start in range(0, len(students), chunk):
+        part = list(students[start : start + chunk])
+        with _all(training.evaluating, part):
+            params, buffers = stack_module_state(part)
+            run = vmap(partial(_forward, part[0], x))
+            parts.append(run(params, buffers))
+    return torch.cat(parts).clone()
+
+
+def sweep(
+    build: Callable[[int], nn.Module],
+    transfer: Split,
+    z_teacher: Tensor,
+    measure: Split,
+    *,
+    Ts: Sequence[float],
+    alphas: Sequence[float],
+    seeds: Sequence[int],
+    steps: int,
+    **fit_arguments: Any,
+) -> pd.DataFrame:
+    """Distil a student for every combination of seed, T and alpha, and measure each.
+
+    Args:
+        build: makes the untrained student of a seed, such as ``lambda s: mlp(shape, 10, (32,),
+            seed=s)``.
+        transfer: the images to distil on.
+        z_teacher: the teacher's logits for them, ``(N, K)``.
+        measure: labelled images. To *choose* T or alpha these must be validation images.
+        Ts: temperatures.
+        alphas: weights of the hard term.
+        seeds: one student each: initial weights and order of images.
+        steps: optimiser steps of every student.
+        **fit_arguments: go to `fit_many`.
+
+    Returns:
+        One row per student: ``seed``, ``T``, ``alpha``, ``accuracy``, ``loss``.
+
+    Raises:
+        ValueError: if one of the lists is empty, or as in `fit_many`.
+    """
+    grid = list(itertools.product(seeds, Ts, alphas))
+    if not grid:
+        raise ValueError("seeds, Ts and alphas must each hold at least one value.")
+    students = [build(seed) for seed, _, _ in grid]
+    run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
+    fit_many(
+        students,
+        transfer,
+        z_teacher,
+        steps=steps,
+        T=run_Ts,
+        alpha=run_alphas,
+        seeds=run_seeds,
+        **fit_arguments,
+    )
+    frame = pd.DataFrame(grid, columns=["seed", "T", "alpha"])
+    return frame.join(measure_many(students, measure))
+
+
+def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
+    """Return ``accuracy`` and ``loss`` of every student on a labelled split, one row each."""
+    z = predict_many(students, split.x)  # (S, N, K)
+    accuracy = (z.argmax(2) == split.y).float().mean(1)
+    log_q = torch.log_softmax(z, 2)
+    loss = -log_q.gather(2, split.y.expand(len(z), -1)[..., None])[..., 0].mean(1)
+    return pd.DataFrame({"accuracy": accuracy.tolist(), "loss": loss.tolist()})
+
+
+def paired_effect(
+    frame: pd.DataFrame,
+    treatment: Mapping[str, Any],
+    control: Mapping[str, Any],
+    *,
+    value: str = "accuracy",
+    pair_by: str = "seed",
+    unit: str = "points",
+) -> Effect:
+    """Return the mean paired difference, treatment minus control, with its 95 % interval.
+
+    Two runs of the same seed share initial weights, data and order; their difference is freed of
+    what these do to both.
+
+    Args:
+        frame: one row per run, as `sweep` returns it.
+        treatment: picks the rows of the one side, such as ``{"T": 4.0, "alpha": 0.0}``.
+        control: picks the rows of the other side.
+        value: the column that is compared.
+        pair_by: the column that says which rows belong together.
+        unit: see `distill_lessons.claims.Effect`.
+
+    Raises:
+        ValueError: if a side is empty, has a pair twice, or the sides have different pairs.
+
+    >>> runs = pd.DataFrame({"seed": [0, 1, 0, 1], "T": [1, 1, 4, 4],
+    ...                      "accuracy": [0.80, 0.82, 0.84, 0.88]})
+    >>> effect = paired_effect(runs, {"T": 4}, {"T": 1})
+    >>> round(effect.value, 3), effect.wins
+    (0.05, 2)
+    """
+    sides = []
+    for name, picked in (("treatment", treatment), ("control", control)):
+        missing = [column for column in (*picked, value, pair_by) if column not in frame]
+        if missing:
+            raise ValueError(f"{name} names {missing}, not among columns {list(frame.columns)}.")
+        chosen = frame
+        for column, wanted in picked.items():
+            close = isinstance(wanted, float) and pd.api.types.is_numeric_dtype(frame[column])
+            same = (
+                chosen[column].map(lambda v, w=wanted: math.isclose(v, w))
+                if close
+                else chosen[column] == wanted
+            )
+            chosen = chosen[same]
+        if chosen.empty:
+            raise ValueError(f"{name}={dict(picked)} picks no row of the frame; check its values.")
+        series = chosen.set_index(pair_by)[value].sort_index()
+        if series.index.has_duplicates:
+            raise ValueError(
+                f"{name}={dict(picked)} picks several rows for one {pair_by}; name more columns."
+            )
+        sides.append(series)
+    if not sides[0].index.equals(sides[1].index):
+        raise ValueError(
+            f"treatment and control have different values of {pair_by!r}; run both with the same."
+        )
+    return mean_effect((sides[0] - sides[1]).to_numpy(), unit=unit)
