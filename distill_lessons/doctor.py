@@ -1,0 +1,289 @@
+"""Is this machine ready for the lessons? One check a line, each with its remedy.
+
+Every check is a function that returns results and never raises. Nothing is downloaded, and nothing
+is left behind.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from distill_lessons.running import encryption
+from distill_lessons.settings import Settings, load
+
+GIB = 2**30
+# What a kernel that has imported everything holds, rounded up, and the same with room to breathe.
+MEMORY_NEEDED, MEMORY_EASY = 1.0 * GIB, 2.0 * GIB
+
+# Runs in the kernel: something simple, and which Python it is.
+PROBE = "import sys; print(1 + 1, sys.executable, sys.prefix, sep='\\n')"
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check: what was looked at, how it stands, what was seen, what to do."""
+
+    name: str
+    state: Literal["OK", "warning", "problem"]
+    seen: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the result as a line, with the remedy on a second one where there is any."""
+        line = f"{self.state:<8} {self.name}: {self.seen}"
+        return line + (f"\n         → {self.remedy}" if self.remedy else "")
+
+
+def examine(cwd: Path) -> Iterator[Check]:
+    """Yield the result of every check, each as soon as it is known.
+
+    Args:
+        cwd: the folder in which the learner works.
+    """
+    yield python(sys.version_info[:3])
+    torch_works = package("torch")
+    yield torch_works
+    yield torchvision() if torch_works.state != "problem" else package("torchvision")
+    for name in ("shap", "jupyterlab"):
+        yield package(name)
+    config: Settings | None = None
+    try:
+        config = load()
+        yield Check("settings", "OK", config.describe())
+    except ValueError as error:
+        yield Check("settings", "problem", "not understood", str(error))
+    except (ImportError, RuntimeError, OSError):
+        pass  # torch is broken, and said so above
+    if torch_works.state != "problem":
+        yield device(config)
+        yield threads()
+    yield memory()
+    yield folder("current folder", cwd, "Change to a folder of your own.")
+    yield jupyter_folder()
+    yield digits()
+    if config is not None:
+        yield data_folder(config)
+        if config.dataset != "digits" and torch_works.state != "problem":
+            yield data_set(config)
+    yield kernel()
+
+
+def python(version: tuple[int, ...]) -> Check:
+    """Check the version of Python."""
+    seen = ".".join(map(str, version)) + f" ({sys.executable})"
+    if version < (3, 11):
+        return Check("Python", "problem", seen, "Install Python 3.11 or later and start anew.")
+    return Check("Python", "OK", seen)
+
+
+def package(name: str) -> Check:
+    """Check that a package can be imported, and is not older than what the course was tested on."""
+    try:
+        importlib.import_module(name)
+        version = importlib.metadata.version(name)
+    except Exception as error:  # a broken binary raises whatever it likes
+        return Check(name, "problem", _short(error), _install(name))
+    oldest = _oldest_tested(name)
+    if oldest and _numbers(version) < _numbers(oldest):
+        seen = f"{version}, older than {oldest}, the oldest that was tested"
+        return Check(name, "warning", seen, _install(name))
+    return Check(name, "OK", version)
+
+
+def torchvision() -> Check:
+    """Check torchvision, which works only with the torch it was built for."""
+    check = package("torchvision")
+    if check.state == "problem" and ("torchvision::" in check.seen or "symbol" in check.seen):
+        remedy = (
+            "torch and torchvision do not belong together: they come from different places or "
+            "times. Install both at once, from one place: python -m pip install "
+            "--force-reinstall --no-cache-dir torch torchvision"
+        )
+        return Check("torchvision", "problem", check.seen, remedy)
+    return check
+
+
+def device(config: Settings | None) -> Check:
+    """Check which device is used and which ones are there."""
+    import torch
+
+    found, cuda = ["cpu"], torch.cuda
+    if cuda.is_available():
+        found += [f"cuda ({cuda.get_device_name(i)})" for i in range(cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    seen = "found " + ", ".join(found)
+    if config is None:
+        return Check("device", "OK", seen)
+    seen = f"{config.device} is used; {seen}"
+    if config.profile == "full" and config.device == "cpu":
+        remedy = (
+            "The full profile is made for a GPU. Unset DISTILL_PROFILE, or set DISTILL_DEVICE=mps."
+            if "mps" in found
+            else "The full profile is made for a GPU and is slow here. Unset DISTILL_PROFILE."
+        )
+        return Check("device", "warning", seen, remedy)
+    return Check("device", "OK", seen)
+
+
+def threads() -> Check:
+    """Check that torch does not use more threads than there are cores."""
+    import torch
+
+    affinity = getattr(os, "sched_getaffinity", None)  # cores that we may use; Linux only
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    used = torch.get_num_threads()
+    seen = f"torch uses {used} on {cores} cores (OMP_NUM_THREADS is "
+    seen += f"{os.environ.get('OMP_NUM_THREADS') or 'not set'})"
+    if used > cores:
+        remedy = f"More threads than cores slow each other down: set OMP_NUM_THREADS={cores}."
+        return Check("threads", "warning", seen, remedy)
+    return Check("threads", "OK", seen)
+
+
+def memory() -> Check:
+    """Check that a kernel with all packages loaded finds room."""
+    import psutil  # type: ignore[import-untyped]
+
+    free = float(psutil.virtual_memory().available)
+    seen = f"{free / GIB:.1f} GiB free; a lesson needs about {MEMORY_NEEDED / GIB:g}"
+    if free < MEMORY_EASY:
+        state: Literal["warning", "problem"] = "problem" if free < MEMORY_NEEDED else "warning"
+        return Check("memory", state, seen, "Close other programs and kernels you no longer use.")
+    return Check("memory", "OK", seen)
+
+
+def folder(name: str, path: Path, remedy: str, *, needed: bool = True) -> Check:
+    """Check that a file can be written in `path`, or that `path` could be made."""
+    there = path.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        seen = f"cannot write in {path} ({error.strerror})"
+        return Check(name, "problem" if needed else "warning", seen, remedy)
+    return Check(name, "OK", f"can write in {path}")
+
+
+def jupyter_folder() -> Check:
+    """Check that Jupyter can write the connection files of its kernels."""
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir
+    except ImportError as error:
+        return Check("Jupyter's folder", "problem", _short(error), _install("jupyterlab"))
+    remedy = "Set JUPYTER_RUNTIME_DIR to a folder of your own: no kernel starts without one."
+    return folder("Jupyter's folder", Path(jupyter_runtime_dir()), remedy)
+
+
+def digits() -> Check:
+    """Check that the default data set loads; it is part of scikit-learn."""
+    try:
+        from sklearn.datasets import load_digits
+
+        number = len(load_digits().target)
+    except Exception as error:
+        return Check("digits", "problem", _short(error), _install("scikit-learn"))
+    return Check("digits", "OK", f"{number:,} images, no download needed")
+
+
+def data_folder(config: Settings) -> Check:
+    """Check the folder for downloads, which only data sets other than the digits need."""
+    remedy = "Set DISTILL_DATA to a folder of your own. The digits need none."
+    return folder("data folder", config.data_dir, remedy, needed=False)
+
+
+def data_set(config: Settings) -> Check:
+    """Check that the files of the chosen data set are there, without downloading them."""
+    if config.dataset.startswith("folder:"):
+        path = Path(config.dataset.removeprefix("folder:")).expanduser()
+        classes = [p for p in path.iterdir() if p.is_dir()] if path.is_dir() else []
+        if len(classes) >= 2:
+            return Check("data set", "OK", f"{path} holds {len(classes)} folders, one per class")
+        remedy = "Give the path of a folder that holds one folder of images per class."
+        return Check("data set", "problem", f"{path} does not hold two folders", remedy)
+    try:
+        from distill_lessons import sources
+
+        name = sources._TORCHVISION[config.dataset][0]
+        parts = [sources._open(name, config.data_dir, train=train) for train in (True, False)]
+    except Exception as error:
+        return Check("data set", "problem", _short(error), _install("torchvision"))
+    if all(part is not None for part in parts):
+        return Check("data set", "OK", f"{config.dataset} is in {config.data_dir}")
+    remedy = f"Fetch it before class: distill-lessons data {config.dataset}"
+    return Check("data set", "warning", f"{config.dataset} is not in {config.data_dir}", remedy)
+
+
+def kernel(name: str = "python3") -> Check:
+    """Check that the lessons' kernel starts, computes, and belongs to this Python."""
+    said: list[str] = []
+    try:
+        from jupyter_client.manager import KernelManager
+
+        manager = KernelManager(kernel_name=name, transport_encryption=encryption())
+        manager.start_kernel()
+        client = manager.blocking_client()
+        try:
+            client.start_channels()
+            client.wait_for_ready(timeout=60)
+            client.execute_interactive(
+                PROBE,
+                store_history=False,
+                timeout=60,
+                output_hook=lambda m: said.append(m["content"].get("text", "")),
+            )
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+    except Exception as error:
+        return Check("kernel", "problem", _short(error), _install("ipykernel"))
+    lines = "".join(said).splitlines()
+    if len(lines) != 3 or lines[0] != "2":
+        seen = f"{name!r} answered {''.join(said)!r}"
+        return Check("kernel", "problem", seen, _install("ipykernel"))
+    return judge_kernel(name, executable=lines[1], prefix=lines[2])
+
+
+def judge_kernel(name: str, executable: str, prefix: str) -> Check:
+    """Return whether a kernel of this `executable` and `prefix` is in our own environment.
+
+    The prefix decides: in one environment ``python`` and ``python3`` are the same, and the
+    executables of two environments may be links to one file.
+    """
+    if Path(prefix).resolve() == Path(sys.prefix).resolve():
+        return Check("kernel", "OK", f"{name!r} starts and is this Python")
+    remedy = f"Point it here: {sys.executable} -m ipykernel install --sys-prefix --name {name}"
+    seen = f"{name!r} runs another Python, {executable}, not {sys.executable}"
+    return Check("kernel", "problem", seen, remedy)
+
+
+def _short(error: Exception) -> str:
+    text = str(error).strip() or "no message"
+    return f"{type(error).__name__}: {text.splitlines()[0]}"
+
+
+def _install(name: str) -> str:
+    return f"python -m pip install --upgrade {name}"
+
+
+def _oldest_tested(name: str) -> str:
+    try:
+        wanted = importlib.metadata.requires("distill-lessons") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout, not installed
+        return ""
+    bounds = [line.split(">=")[1] for line in wanted if line.startswith(f"{name}>=")]
+    return bounds[0].split(";")[0].strip() if bounds else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("+")[0].split(".") if part.isdigit())

@@ -1,0 +1,181 @@
+"""Where the lessons are, how one is named, and how a learner gets a copy.
+
+Knows notebooks as files only, and never writes to a file that was there before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill_lessons.settings import one_of
+
+START = "00_start_here.ipynb"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What happened to each file when the lessons were copied; names are relative to the folder."""
+
+    added: tuple[str, ...]
+    kept: tuple[str, ...]
+    changed: tuple[str, ...]  # those of `kept` that differ from the course's version
+
+    def __str__(self) -> str:
+        """Return one line for the learner, or nothing where nothing happened."""
+        parts = []
+        if self.added:
+            parts.append(f"copied {', '.join(self.added)}")
+        if self.changed:
+            parts.append(f"kept your own version of {', '.join(self.changed)}")
+        return "; ".join(parts)
+
+
+def bundled() -> tuple[Path, bool]:
+    """Return the folder with the course's own lessons, and whether it is a checkout's.
+
+    Raises:
+        ValueError: if the installation carries no lessons.
+    """
+    package = Path(__file__).parent
+    carried, checkout = package / "_notebooks", package.parent / "notebooks"
+    if carried.is_dir():
+        return carried, False
+    if (package.parent / "pyproject.toml").is_file() and checkout.is_dir():
+        return checkout, True
+    raise ValueError(
+        f"There are no lessons in {package}. Install the package again: "
+        "python -m pip install --force-reinstall --no-deps distill-lessons"
+    )
+
+
+def workspace(cwd: Path) -> tuple[Path, Copied]:
+    """Return the folder of lessons to work in, making it where it does not exist.
+
+    Inside a checkout these are the checkout's notebooks. Elsewhere it is ``notebooks`` in the
+    current folder, or the current folder if that is it already, and missing lessons are added.
+
+    Args:
+        cwd: the learner's current folder.
+
+    Returns:
+        The folder, and what was copied there.
+
+    Raises:
+        ValueError: if the installation carries no lessons.
+        OSError: if the folder cannot be written.
+    """
+    source, checkout = bundled()
+    cwd = cwd.resolve()
+    if checkout and cwd.is_relative_to(source.parent.resolve()):
+        return source, Copied((), (), ())
+    folder = cwd if (cwd / START).is_file() else cwd / "notebooks"
+    return folder, copy_missing(source, folder)
+
+
+def copy_missing(source: Path, target: Path) -> Copied:
+    """Copy the files of `source` that `target` does not have; overwrite nothing.
+
+    Args:
+        source: the folder with the course's lessons.
+        target: the learner's folder; made if need be.
+
+    Returns:
+        The names of the files that were added, that were kept, and that differ.
+
+    Raises:
+        OSError: if the target cannot be written; what was half copied is removed again.
+    """
+    added, kept, changed = [], [], []
+    for file in sorted(f for f in source.rglob("*") if f.is_file()):
+        name = file.relative_to(source)
+        if any(part.startswith((".", "__")) for part in name.parts):
+            continue  # checkpoints and caches
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            sink = copy.open("xb")  # exclusive: fails if there is anything of this name
+        except FileExistsError:
+            kept.append(name.as_posix())
+            if not copy.is_file() or copy.read_bytes() != file.read_bytes():
+                changed.append(name.as_posix())
+            continue
+        try:
+            with sink, file.open("rb") as lesson:
+                shutil.copyfileobj(lesson, sink)
+        except BaseException:
+            copy.unlink()  # ours alone: we created it above
+            raise
+        added.append(name.as_posix())
+    return Copied(tuple(added), tuple(kept), tuple(changed))
+
+
+def find(names: Sequence[str], folder: Path) -> list[Path]:
+    """Return the notebooks that are meant, in the order given and each once.
+
+    Args:
+        names: numbers (``"04"`` or ``"4"``), stems (``"04_distillation_runs"``) or paths of
+            notebooks; none for every lesson in the folder.
+        folder: where the lessons are.
+
+    Raises:
+        ValueError: if a name fits no lesson, or there are none; the message has the nearest name.
+    """
+    lessons = {file.stem: file for file in sorted(folder.glob("*.ipynb"))}
+    numbers = {int(stem[:2]): stem for stem in lessons if stem[:2].isdigit()}
+    if not names and not lessons:
+        raise ValueError(f"There is no lesson in {folder}. Restore the files, or name a notebook.")
+    found = []
+    for name in names or lessons:
+        if name.endswith(".ipynb") and Path(name).is_file():
+            found.append(Path(name).resolve())
+        elif name.isdigit() and int(name) in numbers:
+            found.append(lessons[numbers[int(name)]])
+        else:
+            stem = one_of(
+                "LESSON",
+                Path(name).stem,
+                lessons,
+                also="a number such as 04, or the path of a notebook",
+            )
+            found.append(lessons[stem])
+    return list(dict.fromkeys(found))
+
+
+def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:
+    """Return the variables with relative paths made absolute.
+
+    A kernel works in the folder of its notebook, so a path that is right where the learner typed it
+    would mean something else there.
+    """
+    fixed = dict(env)
+    if data := env.get("DISTILL_DATA", "").strip():
+        fixed["DISTILL_DATA"] = str(cwd / Path(data).expanduser())
+    dataset = env.get("DISTILL_DATASET", "").strip()
+    if dataset.startswith("folder:"):
+        path = Path(dataset.removeprefix("folder:")).expanduser()
+        fixed["DISTILL_DATASET"] = f"folder:{cwd / path}"
+    return fixed
+
+
+def unused(path: Path) -> Path:
+    """Return `path`, or the first of ``path-2``, ``path-3``, ... that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make and return a new folder ``parent/name``, with -2, -3, ... added if that is taken."""
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        folder = unused(parent / name)
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another run was faster by a moment
+            continue
+        return folder

@@ -1,0 +1,188 @@
+"""One HTML page about a run: what was measured, whether the claims hold, and every figure.
+
+Reads executed notebooks only. The page is one file without scripts or links to elsewhere, so that
+it can be mailed, printed and kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill_lessons.claims import MIME, UNITS, Effect
+from distill_lessons.running import Result, first_line
+
+_TAGS = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim as found in an executed notebook, in the words of the table.
+
+    Attributes:
+        lesson: the notebook's stem.
+        cell: the number that Jupyter shows beside the cell.
+        line: the first line of the cell.
+        statement: what is claimed.
+        effect: the estimate with its unit.
+        interval: the 95 % interval, or ``""`` where the number is exact.
+        seeds: how many repeats the effect rests on, or ``""`` for one.
+        wins: in how many of them the effect was positive, or ``""`` where that was not counted.
+        needed: the bound in words.
+        holds: the verdict.
+    """
+
+    lesson: str
+    cell: int
+    line: str
+    statement: str
+    effect: str
+    interval: str
+    seeds: str
+    wins: str
+    needed: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of an executed notebook: base64 of a PNG, its description, its width or None."""
+
+    png: str
+    alt: str
+    width: int | None
+
+
+def claims_of(result: Result) -> list[ClaimRow]:
+    """Return the claims that an executed lesson made, in order."""
+    return [
+        _row(output["data"][MIME], result.lesson.stem, number, cell)
+        for number, cell, output in _outputs(result.notebook)
+        if MIME in output.get("data", {})
+    ]
+
+
+def figures_of(notebook: Any) -> list[Figure]:
+    """Return the PNG figures of an executed notebook with their alt text, in order."""
+    figures = []
+    for _, _, output in _outputs(notebook):
+        png = output.get("data", {}).get("image/png")
+        if png:
+            about = output.get("metadata", {}).get("image/png", {})
+            png = "".join("".join(png).split())  # stored as text with line ends, or as lines
+            figures.append(Figure(png, about.get("alt", ""), about.get("width")))
+    return figures
+
+
+def title_of(result: Result) -> str:
+    """Return the lesson's first heading, or its file name where it has none."""
+    text = [cell.source for cell in result.notebook.cells if cell.cell_type == "markdown"]
+    heading = re.search(r"^#+ +(.+)$", "\n".join(text), flags=re.MULTILINE)
+    return _TAGS.sub(r"\1", heading[1]).strip() if heading else result.lesson.stem
+
+
+def problems(results: Iterable[Result]) -> list[str]:
+    """Return one line for every cell that failed and every claim that does not hold."""
+    lines = []
+    for result in results:
+        for row in claims_of(result):
+            if not row.holds:
+                lines.append(
+                    f"{row.lesson}, cell [{row.cell}] `{row.line}`: claim does not hold: "
+                    f"{row.statement} Measured {row.effect} {row.interval}".rstrip()
+                    + f", needed {row.needed}."
+                )
+        if failure := result.failure:
+            where = f", cell [{failure.cell}] `{failure.line}`" if failure.cell else ""
+            lines.append(f"{result.lesson.stem}{where}: {failure.error}")
+    return lines
+
+
+def verdict(results: Sequence[Result]) -> str:
+    """Return the outcome of a run in a sentence or two."""
+    rows = [row for result in results for row in claims_of(result)]
+    broken = sum(not row.holds for row in rows)
+    stopped = sum(result.failure is not None for result in results)
+    if not rows:
+        text = "No claim was made."
+    elif broken:
+        text = f"{broken} of {_count(len(rows), 'claim')} {_s(broken, 'does', 'do')} not hold here."
+    else:
+        text = f"{_count(len(rows), 'claim')}: {_s(len(rows), 'it holds', 'all hold')}."
+    if stopped:
+        text += f" {_count(stopped, 'lesson')} did not run to {_s(stopped, 'its', 'their')} end."
+    return text
+
+
+def render(results: Sequence[Result], *, when: str, conditions: Sequence[str]) -> str:
+    """Return the page.
+
+    Args:
+        results: the executed lessons.
+        when: date and time of the run, as it shall be shown.
+        conditions: lines about settings and versions.
+
+    Returns:
+        A complete HTML document.
+    """
+    import jinja2
+
+    source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    lessons: list[dict[str, Any]] = [
+        {
+            "result": result,
+            "stem": result.lesson.stem,
+            "title": title_of(result),
+            "claims": claims_of(result),
+            "figures": figures_of(result.notebook),
+        }
+        for result in results
+    ]
+    return environment.from_string(source).render(
+        lessons=lessons,
+        claims=[row for lesson in lessons for row in lesson["claims"]],
+        verdict=verdict(results),
+        good=not problems(results),
+        seconds=sum(result.seconds for result in results),
+        when=when,
+        conditions=conditions,
+    )
+
+
+def _outputs(notebook: Any) -> Iterator[tuple[int, Any, Any]]:
+    # Counted by hand: a cell that died has no execution count of its own.
+    code = [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+    for number, cell in enumerate(code, start=1):
+        for output in cell.get("outputs", []):
+            yield number, cell, output
+
+
+def _row(data: dict[str, Any], lesson: str, number: int, cell: Any) -> ClaimRow:
+    numbers = [float("nan") if data[k] is None else data[k] for k in ("value", "low", "high")]
+    value, low, high = map(float, numbers)
+    effect = Effect(value, low, high, data["n"], data["wins"], data["unit"])
+    finite = data["value"] is not None
+    return ClaimRow(
+        lesson=lesson,
+        cell=number,
+        line=first_line(cell.source),
+        statement=data["statement"],
+        effect=effect.number(value) + UNITS[effect.unit][1] if finite else "not a number",
+        interval=f"[{effect.number(low)}, {effect.number(high)}]" if effect.n > 1 else "",
+        seeds=str(effect.n) if effect.n > 1 else "",
+        wins="" if effect.wins is None else str(effect.wins),
+        needed=data["condition"],
+        holds=data["holds"],
+    )
+
+
+def _s(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {_s(number, noun, noun + 's')}"

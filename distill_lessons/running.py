@@ -1,0 +1,174 @@
+"""A lesson executed without a browser: one kernel, cell by cell, until the end or an error.
+
+Knows notebooks as cells. Knows nothing about what a lesson teaches or how the result is shown.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill_lessons.lessons import unused
+
+INTERRUPTED = "interrupted"
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a lesson stopped.
+
+    Attributes:
+        cell: the number that Jupyter shows beside the cell, from 1; 0 if no cell was reached.
+        line: the first line of that cell.
+        error: the error in one line.
+        traceback: the whole of it as plain text.
+    """
+
+    cell: int
+    line: str
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One executed lesson: its notebook as far as it got, and what it took.
+
+    Attributes:
+        lesson: the source file.
+        notebook: the executed notebook (nbformat 4); without cells if the file was unreadable.
+        seconds: wall-clock time, with the start of the kernel.
+        done: how many code cells were executed.
+        total: how many there are.
+        failure: None if all of them were.
+    """
+
+    lesson: Path
+    notebook: Any
+    seconds: float
+    done: int
+    total: int
+    failure: Failure | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """True if the user stopped the lesson with Ctrl-C."""
+        return self.failure is not None and self.failure.error == INTERRUPTED
+
+
+def execute(
+    lesson: Path,
+    *,
+    env: Mapping[str, str],
+    timeout: float | None = None,
+    on_cell: Callable[[int, int], None] = lambda done, total: None,
+) -> Result:
+    """Execute a lesson in a kernel of its own, in its folder, by this very Python.
+
+    The file itself is only read. The first cell that fails ends the lesson; a cell with the tag
+    ``raises-exception`` may raise.
+
+    Args:
+        lesson: the notebook.
+        env: the kernel's environment variables.
+        timeout: seconds that one cell may take; None for any.
+        on_cell: called with the number of executed and of all code cells, first with 0.
+
+    Returns:
+        The executed notebook and what became of it; `Result.interrupted` says whether the user
+        pressed Ctrl-C.
+    """
+    import nbformat
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    start = time.perf_counter()
+    try:
+        notebook = nbformat.read(lesson, as_version=4)
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+        unreadable = Failure(0, "", f"the file is not a readable notebook: {_one_line(error)}")
+        return Result(lesson, nbformat.v4.new_notebook(), 0.0, 0, 0, unreadable)
+    cells = [(i, c) for i, c in enumerate(notebook.cells) if _runs(c)]
+    for _, cell in cells:
+        cell.outputs, cell.execution_count = [], None  # a stored output is not this run's
+    # No kernel folders: "python3" is then ipykernel's own, run by sys.executable, whatever kernels
+    # are registered on this machine under that name.
+    specs = KernelSpecManager(kernel_dirs=[])
+    manager = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=specs, transport_encryption=encryption()
+    )
+    client = NotebookClient(notebook, km=manager, timeout=timeout, shutdown_kernel="immediate")
+    client.reset_execution_trackers()
+    done = 0
+    failure: Failure | None = None
+    on_cell(0, len(cells))
+    try:
+        with client.setup_kernel(env=dict(env), cwd=str(lesson.parent), cleanup_kc=True):
+            for index, cell in cells:
+                client.execute_cell(cell, index, execution_count=done + 1)
+                done += 1
+                on_cell(done, len(cells))
+            client.set_widgets_metadata()
+    except KeyboardInterrupt:
+        failure = _failure(cells, done, INTERRUPTED)
+    except CellExecutionError as error:
+        value = f"{error.ename}: {_one_line(error.evalue)}"
+        failure = _failure(cells, done, value, error.traceback)
+    except CellTimeoutError:
+        value = f"took longer than {timeout:g} seconds; allow more with --timeout"
+        failure = _failure(cells, done, value)
+    except DeadKernelError:
+        value = "the kernel died; the usual reason is too little memory"
+        failure = _failure(cells, done, value)
+    except (RuntimeError, OSError) as error:  # jupyter_client, when a kernel does not come up
+        value = f"the kernel failed ({_one_line(error)}); run `distill-lessons doctor`"
+        failure = _failure(cells, done, value)
+    seconds = time.perf_counter() - start
+    return Result(lesson, notebook, seconds, done, len(cells), failure)
+
+
+def encryption() -> str:
+    """Return what to ask of a kernel's channels; one without encryption prints a warning."""
+    import zmq
+
+    return "auto" if zmq.has("curve") else "disabled"
+
+
+def save(result: Result, folder: Path) -> Path:
+    """Write the executed notebook under a name that is free in `folder`; return its path."""
+    import nbformat
+
+    path = unused(folder / result.lesson.name)
+    nbformat.write(result.notebook, path)
+    return path
+
+
+def first_line(source: str) -> str:
+    """Return the first line of a cell that says something, shortened to 80 characters."""
+    line = next((line.strip() for line in source.splitlines() if line.strip()), "")
+    return line if len(line) <= 80 else line[:79] + "…"
+
+
+def _runs(cell: Any) -> bool:
+    skipped = "skip-execution" in cell.metadata.get("tags", [])
+    return cell.cell_type == "code" and bool(cell.source.strip()) and not skipped
+
+
+def _failure(cells: list[Any], done: int, error: str, traceback: str = "") -> Failure:
+    if done >= len(cells):  # after the last cell: the kernel did not shut down properly
+        return Failure(0, "", error, _ANSI.sub("", traceback))
+    line = first_line(cells[done][1].source)
+    return Failure(done + 1, line, error, _ANSI.sub("", traceback))
+
+
+def _one_line(text: object) -> str:
+    lines = [line.strip() for line in _ANSI.sub("", str(text)).splitlines() if line.strip()]
+    return lines[0] if lines else type(text).__name__
