@@ -111,7 +111,9 @@ class Claim:
         """True if the whole interval respects the bounds; NaN respects none."""
         over = self.above is None or self.effect.low > self.above
         under = self.below is None or self.effect.high < self.below
-        return bool(over and under and np.isfinite(self.effect.value))
+        measured = np.isfinite(self.effect.value)
+        ends = np.array([self.effect.low, self.effect.high])
+        return bool(over and under and measured and not np.isnan(ends).any())
 
     @property
     def condition(self) -> str:
@@ -134,16 +136,19 @@ class Claim:
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        # JSON has neither NaN nor NumPy's numbers: what could not be measured is stored as null.
+        numbers = asdict(self.effect)
+        for key in ("value", "low", "high"):
+            number = float(numbers[key])
+            numbers[key] = number if np.isfinite(number) else None
+        for key in ("n", "wins"):
+            numbers[key] = None if numbers[key] is None else int(numbers[key])
         data = {
             "statement": self.statement,
-            **asdict(self.effect),
+            **numbers,
             "shown": str(self.effect),
             "condition": self.condition,
             "holds": self.holds,
-        }
-        # JSON has no NaN: a number that could not be measured is stored as null.
-        data = {
-            k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in data.items()
         }
         return {"text/plain": str(self), "text/html": self._html(), MIME: data}
 

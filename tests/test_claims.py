@@ -1,0 +1,185 @@
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from distill_lessons import claims
+from distill_lessons.claims import MIME, Claim, ClaimFailed, Effect, claim, compare, mean_effect
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
+    """What the claims under test put before the learner."""
+    seen: list[Claim] = []
+    monkeypatch.setattr(claims, "_display", seen.append)
+    return seen
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=30))
+def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
+    effect = mean_effect(values)
+    assert effect.value == pytest.approx(np.mean(values))
+    assert effect.n == len(values)
+    assert effect.wins == sum(v > 0 for v in values)
+    if np.std(values) > 1e-6:  # scipy has no interval without spread
+        reference = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert effect.low == pytest.approx(reference.low, abs=1e-9)
+        assert effect.high == pytest.approx(reference.high, abs=1e-9)
+
+
+def test_the_interval_by_hand() -> None:
+    # mean 3, standard deviation 1, t(0.975, 2) = 4.303: 3 ± 4.303 / sqrt(3) = 3 ± 2.484
+    effect = mean_effect([2, 3, 4])
+    assert (effect.low, effect.high) == pytest.approx((0.516, 5.484), abs=1e-3)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], np.ones((2, 2))])
+def test_an_interval_needs_two_numbers(values: Any) -> None:
+    with pytest.raises(ValueError, match="values has shape .* one number per seed, at least two"):
+        mean_effect(values)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_interval_refuses_what_was_not_measured(bad: float) -> None:
+    with pytest.raises(ValueError, match="values holds NaN or infinite numbers; find the run"):
+        mean_effect([1.0, bad])
+
+
+@pytest.mark.parametrize(
+    ("effect", "text"),
+    [
+        (
+            Effect(0.094, 0.081, 0.107, 16, 16, "points"),
+            "+9.4 points, 95 % interval [+8.1, +10.7], 16 seeds, 16 wins",
+        ),
+        (Effect(-0.004, -0.01, 0.002, 3, 1, "points"),
+         "-0.4 points, 95 % interval [-1.0, +0.2], 3 seeds, 1 wins"),
+        (Effect(0.981, 0.981, 0.981, unit="%"), "98.1 %"),
+        (Effect(1.25e-3, 1.25e-3, 1.25e-3, unit="s"), "0.00125 s"),
+        (Effect(0.5, 0.4, 0.6, 5), "0.5, 95 % interval [0.4, 0.6], 5 seeds"),
+    ],
+)  # fmt: skip
+def test_an_effect_reads_as_a_sentence(effect: Effect, text: str) -> None:
+    assert str(effect) == text
+
+
+@pytest.mark.parametrize(
+    ("effect", "above", "below", "holds"),
+    [
+        (Effect(2, 1, 3, 5), 0.9, None, True),
+        (Effect(2, 1, 3, 5), 1.0, None, False),  # the end of the interval is not above
+        (Effect(2, 1, 3, 5), 1.5, None, False),  # the mean is, the interval is not
+        (Effect(2, 1, 3, 5), None, 3.1, True),
+        (Effect(2, 1, 3, 5), None, 2.5, False),
+        (Effect(0, -0.1, 0.1, 5), -0.2, 0.2, True),
+        (Effect(0, -0.3, 0.1, 5), -0.2, 0.2, False),
+        (Effect(math.nan, math.nan, math.nan), -1, None, False),
+        (Effect(math.nan, -1.0, 1.0), -2, 2, False),
+        (Effect(math.inf, math.inf, math.inf), 0, None, False),
+        (Effect(2, 1, math.nan, 5), 0, None, False),
+    ],
+)
+def test_a_claim_holds_if_its_whole_interval_does(
+    effect: Effect, above: float | None, below: float | None, holds: bool
+) -> None:
+    assert Claim("x", effect, above, below).holds is holds
+
+
+def test_a_claim_that_could_not_fail_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"claim\('x'\) needs above= or below="):
+        claim("x", 1.0)
+
+
+def test_strict_raises_after_showing(monkeypatch: pytest.MonkeyPatch, shown: list[Claim]) -> None:
+    monkeypatch.setenv("DISTILL_STRICT", "1")
+    claim("Two is more than one.", 2.0, above=1)
+    with pytest.raises(ClaimFailed, match="One is more than two.*\n.*\n.*\n.*does not hold here"):
+        claim("One is more than two.", 1.0, above=2)
+    assert [made.holds for made in shown] == [True, False]
+
+
+def test_a_learner_is_told_and_not_stopped(
+    monkeypatch: pytest.MonkeyPatch, shown: list[Claim]
+) -> None:
+    monkeypatch.setenv("DISTILL_STRICT", "0")
+    claim("One is more than two.", 1.0, above=2)
+    assert str(shown[0]).endswith("does not hold here")
+
+
+def test_a_script_prints_the_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    claim("Five points won.", Effect(0.07, 0.06, 0.08, 4, 4, "points"), above=0.05)
+    assert capsys.readouterr().out == (
+        "Claim: Five points won.\n"
+        "  measured: +7.0 points, 95 % interval [+6.0, +8.0], 4 seeds, 4 wins\n"
+        "  needed:   above 5 points\n"
+        "  verdict:  holds\n"
+    )
+
+
+def test_ipython_gets_the_claim_as_data() -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    made = Claim("Five points won.", Effect(0.07, 0.06, 0.08, 4, 3, "points"), 0.05, None)
+    bundle, _ = DisplayFormatter().format(made)
+    assert bundle[MIME] == {
+        "statement": "Five points won.",
+        "value": 0.07,
+        "low": 0.06,
+        "high": 0.08,
+        "n": 4,
+        "wins": 3,
+        "unit": "points",
+        "shown": "+7.0 points, 95 % interval [+6.0, +8.0], 4 seeds, 3 wins",
+        "condition": "above 5 points",
+        "holds": True,
+    }
+    assert bundle["text/plain"] == str(made)
+    assert "Claim holds." in bundle["text/html"]
+
+
+def test_what_could_not_be_measured_is_null_in_json() -> None:
+    made = Claim("x", Effect(math.nan, -math.inf, math.inf), 0, None)
+    text = json.dumps(made._repr_mimebundle_(), allow_nan=False)  # raises on NaN
+    data = json.loads(text)[MIME]
+    assert (data["value"], data["low"], data["high"]) == (None, None, None)
+    assert data["holds"] is False
+
+
+def test_numpy_numbers_become_json() -> None:
+    half: Any = np.float32(0.5)
+    made = Claim("x", Effect(half, half, half, np.int64(3), np.int64(2)), half - 1, None)  # type: ignore[arg-type]
+    data = json.loads(json.dumps(made._repr_mimebundle_()[MIME]))
+    assert (data["value"], data["n"], data["wins"], data["holds"]) == (0.5, 3, 2, True)
+
+
+def test_html_is_escaped() -> None:
+    made = Claim("accuracy < 50 & <script>x</script>", Effect(1, 1, 1), 0, None)
+    page = made._repr_mimebundle_()["text/html"]
+    assert "accuracy &lt; 50 &amp; &lt;script&gt;" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("prediction", "measured", "text"),
+    [
+        (None, 2.0, "Measured: 2.0. You wrote no prediction"),
+        (5, Effect(0.094, 0.08, 0.11, 4, unit="points"),
+         "You predicted 5 points; measured: +9.4 points, 95 % interval [+8.0, +11.0], 4 seeds. "
+         "You were -4.4 off."),
+        (1, 1.5, "You predicted 1; measured: 1.5. You were -0.5 off."),
+        (" Seven", "seven", "You predicted ' Seven'; measured: seven. Right!"),
+        ("three", "seven", "You predicted 'three'; measured: seven."),
+    ],
+)  # fmt: skip
+def test_a_prediction_is_set_beside_the_result(
+    prediction: Any, measured: Any, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(prediction, measured)
+    said = capsys.readouterr().out
+    assert text in said
+    assert ("Right!" in said) == ("Right!" in text)

@@ -1,0 +1,97 @@
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill_lessons import settings
+
+
+def test_defaults_need_no_variable() -> None:
+    config = settings.load({})
+    assert (config.profile, config.dataset, config.device) == ("cpu", "digits", "cpu")
+    assert (config.seed, config.strict, config.progress) == (0, False, True)
+    assert config.data_dir.name == "distill-lessons"
+
+
+def test_every_variable_is_read() -> None:
+    config = settings.load(
+        {
+            "DISTILL_PROFILE": "full",
+            "DISTILL_DATASET": "mnist",
+            "DISTILL_DATA": "~/somewhere",
+            "DISTILL_DEVICE": "cpu",
+            "DISTILL_SEED": "7",
+            "DISTILL_STRICT": "1",
+            "DISTILL_PROGRESS": "0",
+        }
+    )
+    expected = settings.Settings(
+        "full", "mnist", Path.home() / "somewhere", "cpu", seed=7, strict=True, progress=False
+    )
+    assert config == expected
+
+
+@pytest.mark.parametrize("name", ["PROFILE", "DATASET", "DATA", "DEVICE", "SEED", "STRICT"])
+def test_an_empty_variable_counts_as_unset(name: str) -> None:
+    assert settings.load({f"DISTILL_{name}": "  "}) == settings.load({})
+
+
+def test_a_folder_is_a_data_set() -> None:
+    config = settings.load({"DISTILL_DATASET": "folder:my pictures"})
+    assert config.dataset == "folder:my pictures"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [
+        ("DISTILL_PROFILE", "fulll", "Did you mean 'full'? Use one of 'cpu', 'full'."),
+        ("DISTILL_DATASET", "mnits", "Did you mean 'mnist'? Use one of 'digits', 'mnist'"),
+        ("DISTILL_DATASET", "imagenet", "or folder:PATH for your own images"),
+        ("DISTILL_DEVICE", "gpu", "Use 'auto', 'cpu', 'cuda' or 'mps'."),
+        ("DISTILL_SEED", "-1", "must be a whole number from 0 to 2147483647."),
+        ("DISTILL_SEED", "2147483648", "must be a whole number from 0 to 2147483647."),
+        ("DISTILL_SEED", "1.5", "must be a whole number from 0 to 2147483647."),
+        ("DISTILL_STRICT", "yes", "Use one of '0', '1'."),
+        ("DISTILL_PROGRESS", "2", "Use one of '0', '1'."),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_remedy(
+    variable: str, value: str, remedy: str
+) -> None:
+    said = re.escape(f"{variable}={value!r}") + ".*" + re.escape(remedy)
+    with pytest.raises(ValueError, match=said):
+        settings.load({variable: value})
+
+
+def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="DISTILL_DEVICE='cuda:1'.*Unset DISTILL_DEVICE"):
+        settings.load({"DISTILL_DEVICE": "cuda:1"})
+
+
+@pytest.mark.parametrize(
+    ("profile", "gpu", "device"),
+    [("cpu", True, "cpu"), ("full", True, "cuda"), ("full", False, "cpu")],
+)
+def test_only_the_full_profile_takes_a_gpu_by_itself(
+    monkeypatch: pytest.MonkeyPatch, profile: str, gpu: bool, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert settings.load({"DISTILL_PROFILE": profile}).device == device
+
+
+def test_pick_is_decided_by_the_profile() -> None:
+    assert settings.load({"DISTILL_PROFILE": "cpu"}).pick(1, 2) == 1
+    assert settings.load({"DISTILL_PROFILE": "full", "DISTILL_DEVICE": "cpu"}).pick(1, 2) == 2
+
+
+def test_the_full_profile_on_a_cpu_says_how_long_it_takes() -> None:
+    slow = settings.load({"DISTILL_PROFILE": "full", "DISTILL_DEVICE": "cpu"})
+    assert "takes about 12 minutes here. Unset DISTILL_PROFILE" in slow.describe(12)
+    assert "minutes" not in settings.load({}).describe(12)
+
+
+def test_one_of_gives_no_hint_where_nothing_is_near() -> None:
+    with pytest.raises(ValueError, match=r"^colour='xyz' is unknown\. Use one of 'red'\.$"):
+        settings.one_of("colour", "xyz", ["red"])
