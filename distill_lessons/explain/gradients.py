@@ -1,0 +1,325 @@
+"""Explanations by gradients: how the logits move when the inputs move a little, or a long way.
+
+Every function returns the array contract of this package, `(N, *input_shape, K)`: one number per
+input feature and class. The score explained is the centred logit `z_k − mean_j z_j` unless
+`centre=False`. Models run in eval mode, parameters get no gradients, no global random state moves.
+Knows nothing about training, or about whether an explanation is any good (see `quality`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill_lessons.explain.arrays import (
+    Array,
+    ArrayLike,
+    baseline_for,
+    check_logits,
+    finite,
+    inputs_for,
+    logits,
+)
+from distill_lessons.losses import centred
+from distill_lessons.settings import one_of
+from distill_lessons.training import evaluating
+
+Classes = int | Sequence[int] | None
+
+
+def gradient(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    classes: Classes = None,
+    centre: bool = True,
+    batch_size: int = 256,
+) -> Array:
+    """Return the gradient of each class score with respect to the input.
+
+    It answers: which feature moves the score most *from here*. It says nothing about how much of
+    the score a feature has brought about.
+
+    Args:
+        model: returns logits `(N, K)`; inputs must not influence one another in eval mode.
+        x: inputs, shape `(N, *input_shape)`.
+        classes: the class or classes to explain, in the order of the result; by default all K.
+        centre: explain `z_k − mean_j z_j`, which is all that softmax sees, instead of `z_k`.
+        batch_size: inputs run at once.
+
+    Returns:
+        Shape `(N, *input_shape, K)`, in logits per unit of input.
+
+    Raises:
+        ValueError: for unknown classes, NaN in x, or a model whose output has no gradient.
+
+    Source: Simonyan, Vedaldi & Zisserman (2014), Deep inside convolutional networks, section 3.
+    """
+
+    def explain(part: Tensor) -> Tensor:
+        return _input_gradients(model, part, classes, centre)
+
+    return _in_batches(model, x, explain, batch_size)
+
+
+def gradient_x_input(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    classes: Classes = None,
+    centre: bool = True,
+    batch_size: int = 256,
+) -> Array:
+    """Return gradient × input: the first-order change of the score if a feature went to zero.
+
+    Arguments, result and errors as for `gradient`; the unit is logits. A feature that is zero gets
+    zero whatever the model thinks of it, so the map always looks like the input.
+
+    Source: Shrikumar et al. (2016), Not just a black box, section 2.
+    """
+    grads = gradient(model, x, classes=classes, centre=centre, batch_size=batch_size)
+    return np.asarray(grads * x.detach().cpu().numpy()[..., None])
+
+
+def integrated_gradients(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    baseline: Tensor | float,
+    steps: int = 64,
+    classes: Classes = None,
+    centre: bool = True,
+    batch_size: int = 256,
+) -> Array:
+    """Return integrated gradients: the mean gradient on the way from a baseline, times that way.
+
+    The integral is taken by the midpoint rule. Its promise is completeness: attributions sum to
+    `score(x) − score(baseline)`; `completeness_gap` says how far the rule is from it.
+
+    Args:
+        model: returns logits `(N, K)`.
+        x: inputs, shape `(N, *input_shape)`.
+        baseline: where the path starts: one input `(*input_shape)`, one per input, or a number.
+            There is no default, because the answer depends on it.
+        steps: points on the path; the cost is `steps` gradients.
+        classes: see `gradient`.
+        centre: see `gradient`.
+        batch_size: inputs run at once.
+
+    Returns:
+        Shape `(N, *input_shape, K)`, in logits.
+
+    Raises:
+        ValueError: if the baseline does not fit x, or steps < 1; otherwise as `gradient`.
+
+    Source: Sundararajan, Taly & Yan (2017), Axiomatic attribution for deep networks, section 3.
+    """
+    if steps < 1:
+        raise ValueError(f"steps={steps} leaves no point on the path; give 1 or more, such as 64.")
+    x = inputs_for(model, x)
+    origin = baseline_for(x, baseline)
+
+    def explain(part: Tensor, start: Tensor) -> Tensor:
+        total = torch.zeros((), device=part.device)
+        for step in range(steps):
+            point = start + (step + 0.5) / steps * (part - start)
+            total = total + _input_gradients(model, point, classes, centre)
+        return (part - start)[..., None] * total / steps
+
+    return _in_batches(model, x, explain, batch_size, origin)
+
+
+def smoothgrad(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    sigma: float = 0.1,
+    samples: int = 32,
+    seed: int = 0,
+    classes: Classes = None,
+    centre: bool = True,
+    batch_size: int = 256,
+) -> Array:
+    """Return the gradient averaged over noisy copies of each input.
+
+    Args:
+        model: returns logits `(N, K)`.
+        x: inputs, shape `(N, *input_shape)`.
+        sigma: standard deviation of the normal noise, in units of x.
+        samples: noisy copies per input.
+        seed: of the noise.
+        classes: see `gradient`.
+        centre: see `gradient`.
+        batch_size: inputs run at once; it does not change the noise.
+
+    Returns:
+        Shape `(N, *input_shape, K)`, in logits per unit of input.
+
+    Raises:
+        ValueError: if sigma < 0 or samples < 1; otherwise as `gradient`.
+
+    Source: Smilkov et al. (2017), SmoothGrad, section 3.
+    """
+    if sigma < 0:
+        raise ValueError(f"sigma={sigma} must be >= 0; 0.1 of the input's range is usual.")
+    if samples < 1:
+        raise ValueError(f"samples={samples} leaves nothing to average; give 1 or more.")
+    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same noise on every device
+    x = inputs_for(model, x)
+    total: Array = np.zeros(())
+    for _ in range(samples):
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+        noisy = x + sigma * noise
+        total = total + gradient(
+            model, noisy, classes=classes, centre=centre, batch_size=batch_size
+        )
+    return np.asarray(total / samples)
+
+
+def grad_cam(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    layer: str | None = None,
+    classes: Classes = None,
+    centre: bool = True,
+    relu: bool = True,
+    batch_size: int = 256,
+) -> Array:
+    """Return Grad-CAM: where in the image the feature maps of a conv layer speak for a class.
+
+    Each feature map is weighted by the mean of its gradient, the weighted maps are summed, and the
+    negative part is cut off. The map has the layer's coarse resolution and is enlarged to the
+    image; it does not tell colour channels apart, so every channel carries the same map.
+
+    Args:
+        model: a convolutional net that returns logits `(N, K)`.
+        x: images, shape `(N, C, H, W)`.
+        layer: name of the layer in `model.named_modules()`; by default the last `nn.Conv2d`.
+        classes: see `gradient`.
+        centre: see `gradient`.
+        relu: cut off what speaks against the class, as the paper does.
+        batch_size: inputs run at once.
+
+    Returns:
+        Shape `(N, C, H, W, K)`.
+
+    Raises:
+        ValueError: if there is no conv layer, the layer is unknown (the nearest name is given), or
+            its output is not `(N, maps, h, w)`.
+
+    Source: Selvaraju et al. (2017), Grad-CAM, section 3, equations 1 and 2.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"x has shape {tuple(x.shape)}; Grad-CAM needs images (N, C, H, W).")
+    modules = dict(model.named_modules())
+    convs = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
+    if layer is None and not convs:
+        raise ValueError(
+            f"model={type(model).__name__} has no nn.Conv2d layer, so no feature maps; "
+            "use integrated_gradients, or name a layer with output (N, maps, h, w)."
+        )
+    name = convs[-1] if layer is None else one_of("layer", layer, [m for m in modules if m])
+
+    def explain(part: Tensor) -> Tensor:
+        maps: list[Tensor] = []
+
+        def keep(_: nn.Module, __: object, out: Tensor) -> Tensor:
+            maps.append(out)
+            return out.clone()  # an in-place ReLU that follows must not write into what we keep
+
+        handle = modules[name].register_forward_hook(keep)
+        try:
+            scores = _scores(model, part.clone().requires_grad_(True), classes, centre)
+        finally:
+            handle.remove()
+        if not maps or maps[-1].ndim != 4:
+            found = tuple(maps[-1].shape) if maps else "nothing: it is never called"
+            raise ValueError(f"layer={name!r} gives {found}; Grad-CAM needs (N, maps, h, w).")
+        grads = _gradients(scores, maps[-1])  # (N, maps, h, w, K)
+        weights = grads.mean((2, 3), keepdim=True)
+        cam = (weights * maps[-1].detach()[..., None]).sum(1).movedim(-1, 1)  # (N, K, h, w)
+        cam = cam.relu() if relu else cam
+        size = (part.shape[2], part.shape[3])
+        cam = nn.functional.interpolate(cam, size=size, mode="bilinear", align_corners=False)
+        return cam.movedim(1, -1)[:, None].expand(*part.shape, -1)  # (N, C, H, W, K)
+
+    return _in_batches(model, x, explain, batch_size)
+
+
+def completeness_gap(
+    model: nn.Module,
+    x: Tensor,
+    attributions: ArrayLike,
+    *,
+    baseline: Tensor | float,
+    centre: bool = True,
+) -> Array:
+    """Return how far attributions for all K classes are from summing to what they must explain.
+
+    Args:
+        model: returns logits `(N, K)`.
+        x: inputs, shape `(N, *input_shape)`.
+        attributions: shape `(N, *input_shape, K)`.
+        baseline: as given to `integrated_gradients`.
+        centre: as given to `integrated_gradients`.
+
+    Returns:
+        `sum of attributions − (score(x) − score(baseline))`, shape `(N, K)`, in logits. Closer to 0
+        is better; 0 does not prove that the attributions are right.
+    """
+    given = finite("attributions", attributions)
+    change = logits(model, x) - logits(model, baseline_for(x, baseline))  # (N, K)
+    if given.shape != (*x.shape, change.shape[1]):
+        raise ValueError(
+            f"attributions has shape {given.shape}; "
+            f"for this x and all classes it must be {(*x.shape, change.shape[1])}."
+        )
+    change = change - change.mean(1, keepdims=True) if centre else change
+    return np.asarray(given.reshape(len(x), -1, change.shape[1]).sum(1) - change)
+
+
+def _in_batches(
+    model: nn.Module, x: Tensor, explain: Callable[..., Tensor], batch_size: int, *more: Tensor
+) -> Array:
+    """Run `explain` on slices of x, and of `more`, in eval mode with gradients on."""
+    parts = zip(*(inputs_for(model, t).split(batch_size) for t in (x, *more)), strict=True)
+    with evaluating(model), torch.enable_grad():
+        done = [explain(*part).detach().cpu() for part in parts]
+    return np.asarray(torch.cat(done).numpy())
+
+
+def _scores(model: nn.Module, x: Tensor, classes: Classes, centre: bool) -> Tensor:
+    """Return the scores to explain, shape `(N, K)` or fewer columns."""
+    z = check_logits(model(x), len(x))
+    wanted = (
+        range(z.shape[1]) if classes is None else [classes] if isinstance(classes, int) else classes
+    )
+    columns = [int(k) for k in wanted]
+    if not columns or not all(0 <= k < z.shape[1] for k in columns):
+        raise ValueError(f"classes={classes} must name some of the classes 0 to {z.shape[1] - 1}.")
+    return (centred(z) if centre else z)[:, columns]
+
+
+def _gradients(scores: Tensor, inner: Tensor) -> Tensor:
+    """Return d scores / d inner for all columns, shape `(*inner.shape, K)`."""
+    if not scores.requires_grad:
+        raise ValueError(
+            "model gives an output without gradient; it must not detach, round or use no_grad."
+        )
+    # No input influences another one's score, so the gradient of a column's sum holds each input's
+    # own gradient. autograd.grad touches no parameter, unlike backward().
+    grads = [
+        torch.autograd.grad(column.sum(), inner, retain_graph=True, materialize_grads=True)[0]
+        for column in scores.unbind(1)
+    ]
+    return torch.stack(grads, -1)
+
+
+def _input_gradients(model: nn.Module, x: Tensor, classes: Classes, centre: bool) -> Tensor:
+    leaf = x.detach().clone().requires_grad_(True)
+    # clone: a model that begins with an in-place layer may not write into a leaf
+    return _gradients(_scores(model, leaf.clone(), classes, centre), leaf)

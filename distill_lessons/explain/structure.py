@@ -1,0 +1,234 @@
+"""Structure explanations, the whole: the layers of a model, what feeds what, and what each costs.
+
+The layer graph as a table and as a picture, read off one forward pass by hooks. Single units are in
+`units`. Knows nothing about training; nothing here says why a *prediction* came out as it did.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from torch import Tensor, nn
+
+# Box colours by what a layer does; the kind is also written into the box.
+COLOURS = {"weights": "#cfe3f5", "join": "#fde3c0", "other": "#eeeeee"}
+JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Cat": "concatenate", "Stack": "stack"}
+NO_MULTIPLY_ADDS = (nn.Embedding, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+
+
+def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
+    """Run one input through a model and list its layers in the order in which they are called.
+
+    A layer is a module without children, or a compound one of torch itself, such as
+    `nn.MultiheadAttention`. Which layer feeds which is read from autograd's graph, so that branches
+    and sums written in `forward` are found too.
+
+    Args:
+        model: any model that takes one tensor. A copy of it is run.
+        x: a batch; only its first input is used.
+
+    Returns:
+        One row per call: `layer` (its name, with "#2" for a second call), `kind`, `output_shape`
+        (without N), `parameters` (counted at the first call), `multiply_adds` per input (NaN where
+        we have no rule; norms and activations count 0), `inputs` (names of the layers that feed it)
+        and `join` (the operation that brought several inputs together). The first row is the input;
+        a last row "output" appears where `forward` joins layers at its end. Parameters that belong
+        to no layer, such as a free `nn.Parameter`, are not listed.
+
+    Raises:
+        ValueError: if x holds no input, or no layer is called.
+    """
+    if len(x) == 0:
+        raise ValueError("x holds no input; give at least one, its shape decides the layers'.")
+    twin = copy.deepcopy(model).eval()
+    for parameter in twin.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
+    rows: list[dict[str, Any]] = []
+    made: dict[Any, int] = {}  # autograd node -> row that produced it; keeps the nodes alive
+    counted: set[nn.Parameter] = set()
+    calls: dict[str, int] = {}
+
+    def record(
+        name: str, kind: str, out: Tensor, sources: Sequence[int], join: str, **costs: float
+    ) -> None:
+        calls[name] = calls.get(name, 0) + 1
+        rows.append(
+            {
+                "layer": name if calls[name] == 1 else f"{name}#{calls[name]}",
+                "kind": kind,
+                "output_shape": tuple(out.shape[1:]),
+                "parameters": 0,
+                "multiply_adds": 0,
+                "inputs": tuple(rows[i]["layer"] for i in sources),
+                "join": join,
+                **costs,
+            }
+        )
+
+    def hook(name: str) -> Callable[..., Any]:
+        def after(layer: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
+            sources, join = _sources([*_tensors(args), *_tensors(kwargs)], made)
+            new = [p for p in layer.parameters() if p not in counted]
+            counted.update(new)
+            # clone: an autograd node of its own, also for layers that pass their input through
+            out = _clone(out)
+            first = _tensors(out)[0]
+            cost = {"parameters": sum(p.numel() for p in new)}
+            record(name, type(layer).__name__, first, sources, join, **cost)
+            rows[-1]["multiply_adds"] = _multiply_adds(layer, first)
+            made.update((t.grad_fn, len(rows) - 1) for t in _tensors(out) if t.grad_fn is not None)
+            return out
+
+        return after
+
+    for name, module in _layers_of(twin):
+        module.register_forward_hook(hook(name), with_kwargs=True)
+    device = next((p.device for p in twin.parameters()), x.device)
+    start = x[:1].detach().to(device)
+    with torch.enable_grad():
+        start = (start.requires_grad_() if start.is_floating_point() else start).clone()
+        record("input", "Input", start, [], "")
+        if start.grad_fn is not None:
+            made[start.grad_fn] = 0
+        out = twin(start)
+    if len(rows) == 1:
+        raise ValueError(f"model={type(model).__name__} calls no layer; give one made of modules.")
+    sources, join = _sources(_tensors(out), made)
+    if sources != [len(rows) - 1]:
+        record("output", "Output", _tensors(out)[0], sources, join)
+    return pd.DataFrame(rows)
+
+
+def draw_layers(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the layer graph: one row per layer, arrows for what feeds it, and what it costs.
+
+    Args:
+        table: the result of `layers`.
+        title: a sentence; by default how many layers hold how many parameters.
+        ax: where to draw; by default a new figure, taller for deeper models.
+    """
+    n = len(table)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(11, 0.5 * n + 1.3), layout="constrained")
+    row_of = {name: i for i, name in enumerate(table["layer"])}
+    columns = {"output shape": 0.66, "parameters": 0.82, "multiply-adds": 1.0}
+    lanes: list[int] = []  # last row of the arc that runs in each lane beside the boxes
+    for i, row in enumerate(table.itertuples()):
+        role = "join" if row.join else "weights" if row.parameters else "other"
+        box = FancyBboxPatch(
+            (0.10, i - 0.32), 0.40, 0.64, boxstyle="round,pad=0,rounding_size=0.02",
+            mutation_aspect=n / 2, facecolor=COLOURS[role], edgecolor="#444444", zorder=2,
+        )  # fmt: skip
+        ax.add_patch(box)
+        kind = row.kind if row.layer.lower() == row.kind.lower() else f"{row.layer}: {row.kind}"
+        kind = f"{kind}  ({row.join})" if row.join else kind
+        ax.text(0.30, i, _short(kind), ha="center", va="center", size="large", zorder=3)
+        cells = (" × ".join(map(str, row.output_shape)), _number(row.parameters))
+        for where, text in zip(columns.values(), (*cells, _number(row.multiply_adds)), strict=True):
+            ax.text(where, i, text, ha="right", va="center", size="large")
+        for source in (row_of[name] for name in row.inputs):
+            _draw_arrow(ax, source, i, lanes)
+    for name, where in columns.items():
+        ax.text(where, -0.85, name, ha="right", va="center", size="large", weight="bold")
+    ax.set(xlim=(0.06 - 0.035 * len(lanes), 1.02), ylim=(n - 0.4, -1.3))
+    ax.set_axis_off()
+    total = table["parameters"].sum()
+    called = (~table["kind"].isin(["Input", "Output"])).sum()
+    ax.set_title(title or f"{called} layers hold {total:,} parameters.", loc="left")
+    return ax
+
+
+def _layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the named modules that count as layers, none inside another."""
+    found: list[tuple[str, nn.Module]] = []
+    for name, module in model.named_modules():
+        torchs = type(module).__module__.startswith("torch.nn.modules")
+        holder = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
+        inside = any(name.startswith(f"{outer}.") for outer, _ in found)
+        if not inside and (not list(module.children()) or (torchs and not holder)):
+            found.append((name or type(module).__name__, module))
+    return found
+
+
+def _sources(tensors: Sequence[Tensor], made: dict[Any, int]) -> tuple[list[int], str]:
+    """Walk autograd's graph back to the rows that made these tensors; name the join on the way."""
+    found: set[int] = set()
+    joins: list[str] = []
+    seen: set[Any] = set()
+    stack = [t.grad_fn for t in tensors]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node in made:
+            found.add(made[node])
+            continue
+        parents = [parent for parent, _ in node.next_functions if parent is not None]
+        if len(parents) > 1:
+            joins += [word for start, word in JOINS.items() if node.name().startswith(start)]
+        stack += parents
+    # A tensor without history, such as token numbers, comes from the input.
+    return sorted(found) or [0], joins[-1] if len(found) > 1 and joins else ""
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value
+    return (
+        [t for part in parts for t in _tensors(part)]
+        if isinstance(value, tuple | list | dict)
+        else []
+    )
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    return type(value)(_clone(part) for part in value) if type(value) in (tuple, list) else value
+
+
+def _multiply_adds(layer: nn.Module, out: Tensor) -> float:
+    """Return the multiply-adds of one input, for the layers whose rule is known."""
+    if isinstance(layer, nn.Linear):
+        return out[0].numel() * layer.in_features
+    if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        return out[0].numel() * layer.weight[0].numel()  # weight (out, in / groups, *kernel)
+    free = isinstance(layer, NO_MULTIPLY_ADDS) or not list(layer.parameters())
+    return 0 if free else float("nan")
+
+
+def _number(value: float) -> str:
+    return "?" if np.isnan(value) else f"{int(value):,}" if value else "–"
+
+
+def _short(text: str, width: int = 40) -> str:
+    return text if len(text) <= width else "…" + text[-width + 1 :]
+
+
+def _draw_arrow(ax: Axes, start: int, end: int, lanes: list[int]) -> None:
+    """Draw a straight arrow to the next row, or an arc in a free lane left of the boxes."""
+    style: dict[str, Any] = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 12,
+        "color": "#444444",
+        "zorder": 1,
+    }
+    if end == start + 1:
+        ax.add_patch(FancyArrowPatch((0.30, start + 0.3), (0.30, end - 0.3), **style))
+        return
+    free = [lane for lane, last in enumerate(lanes) if last < start]
+    lane = free[0] if free else len(lanes)
+    lanes[lane : lane + 1] = [end]
+    x, leave, enter = 0.10 - 0.035 * (lane + 1), start + 0.14, end - 0.14
+    ax.plot([0.10, x, x], [leave, leave, enter], color="#444444", lw=1.2, zorder=1)
+    ax.add_patch(FancyArrowPatch((x, enter), (0.10, enter), shrinkA=0, shrinkB=0, **style))
