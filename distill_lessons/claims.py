@@ -74,7 +74,7 @@ def mean_effect(values: Sequence[float] | np.ndarray, *, unit: str = "") -> Effe
         unit: see `Effect`.
 
     Returns:
-        The effect; `wins` counts the positive values.
+        The effect. With the unit points, that of differences, `wins` counts the positive values.
 
     Raises:
         ValueError: with fewer than two values, or with NaN or infinite ones.
@@ -93,7 +93,7 @@ def mean_effect(values: Sequence[float] | np.ndarray, *, unit: str = "") -> Effe
 
     half = stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
     mean = float(array.mean())
-    wins = int((array > 0).sum())
+    wins = int((array > 0).sum()) if unit == "points" else None
     return Effect(mean, mean - float(half), mean + float(half), len(array), wins, unit)
 
 

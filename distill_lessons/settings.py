@@ -103,6 +103,25 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def begin(full_minutes_on_cpu: float | None = None) -> Settings:
+    """Start a lesson: read the settings, choose the number of threads, print what is in force.
+
+    In the ``cpu`` profile torch gets one thread. The nets are so small that more threads wait for
+    each other longer than they work, and thirty learners on one server would wait for all the
+    others. Set ``OMP_NUM_THREADS`` to decide otherwise.
+
+    Args:
+        full_minutes_on_cpu: see `Settings.describe`.
+    """
+    import torch
+
+    found = load()
+    if found.profile == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    print(found.describe(full_minutes_on_cpu))
+    return found
+
+
 def one_of(argument: str, value: str, allowed: Iterable[str], also: str = "") -> str:
     """Return `value` if it is allowed; else raise a ValueError that names the nearest allowed one.
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import settings
+from distill_lessons import losses, settings
 from distill_lessons.data import UNLABELLED, Split
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def fit(
         ValueError: if an argument is out of range, or the loss stops being finite.
     """
     n_steps, per_epoch = _budget(len(split), epochs, steps, batch_size)
-    _check_fit(split, loss, valid, accept_loss, lr)
+    _check_fit(model, split, loss, valid, accept_loss, lr)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     history = History()
     device = split.x.device
@@ -160,16 +160,31 @@ def _budget(n: int, epochs: int | None, steps: int | None, batch_size: int) -> t
     return (given * per_epoch if steps is None else given), per_epoch
 
 
-def _check_fit(
-    split: Split, loss: Loss, valid: Split | None, accept_loss: float | None, lr: float
-) -> None:
+def check_rate(lr: float) -> None:
+    """Raise a ValueError unless the learning rate is a positive finite number."""
     if not 0 < lr < math.inf:
         raise ValueError(f"lr={lr} must be a positive number; 1e-3 suits Adam.")
+
+
+def _check_fit(
+    model: nn.Module,
+    split: Split,
+    loss: Loss,
+    valid: Split | None,
+    accept_loss: float | None,
+    lr: float,
+) -> None:
+    check_rate(lr)
     if loss is cross_entropy and bool((split.y == UNLABELLED).any()):
         raise ValueError(
             "split holds images without labels, which cross-entropy cannot use; give labelled "
             "images or a loss that looks at a teacher."
         )
+    z = predict(model, split.x[:1])  # (1, K): says how many classes there are
+    if loss is cross_entropy:
+        losses.check_labels("split.y", split.y, z.expand(len(split), -1))
+    if valid is not None:
+        _check_labelled("valid", valid, z.expand(len(valid), -1))
     if accept_loss is None:
         return
     if valid is None:
@@ -179,6 +194,7 @@ def _check_fit(
 
 
 def _ending(history: History, step: int, accept_loss: float | None) -> str:
+    history.accepted = history.accepted or (None if accept_loss is None else False)
     if history.interrupted:
         epochs = len(history.rows)
         return f"Interrupted after {step} steps ({epochs} whole epochs); the model is usable."
@@ -190,7 +206,6 @@ def _ending(history: History, step: int, accept_loss: float | None) -> str:
             f"Accepted after epoch {last['epoch']:.0f}: validation loss {last['valid_loss']:.4f} "
             f"is at most {accept_loss}."
         )
-    history.accepted = False
     best = min(history.rows, key=lambda row: row["valid_loss"])
     return (
         f"NOT accepted: the best validation loss was {best['valid_loss']:.4f} (epoch "
@@ -209,7 +224,6 @@ def batches(
     yield from torch.randperm(n, generator=generator).to(device).split(batch_size)
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, x: Tensor, *, batch_size: int = 2048) -> Tensor:
     """Return the logits of a model in eval mode, shape ``(N, K)``; its mode is restored.
 
@@ -218,22 +232,28 @@ def predict(model: nn.Module, x: Tensor, *, batch_size: int = 2048) -> Tensor:
         x: images ``(N, C, H, W)``.
         batch_size: how many images go through at once; bounds the memory.
     """
-    with evaluating(model):
+    with torch.inference_mode(), evaluating(model):
         z = torch.cat([model(part) for part in x.split(batch_size)])
-    return z.clone()  # an inference tensor could not be saved for a later backward pass
+    # Cloned outside of inference mode: an inference tensor could not enter a backward pass later.
+    return z.clone()
 
 
 def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
     """Return ``accuracy`` (a fraction) and ``loss`` (cross-entropy in nats) on a labelled split.
 
     Raises:
-        ValueError: if an image has no label.
+        ValueError: if an image has no label, or one that the model does not know.
     """
-    if bool((split.y == UNLABELLED).any()):
-        raise ValueError("split holds images without labels; accuracy needs all of them.")
     z = predict(model, split.x)
+    _check_labelled("split", split, z)
     accuracy = (z.argmax(1) == split.y).float().mean()
     return {"loss": float(F.cross_entropy(z, split.y)), "accuracy": float(accuracy)}
+
+
+def _check_labelled(argument: str, split: Split, z: Tensor) -> None:
+    if bool((split.y == UNLABELLED).any()):
+        raise ValueError(f"{argument} holds images without labels; accuracy needs all of them.")
+    losses.check_labels(f"{argument}.y", split.y, z)
 
 
 def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.DataFrame, float]:
@@ -248,9 +268,16 @@ def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.D
         One row per bin that holds images (``confidence``, ``accuracy``, ``images``), and the
         expected calibration error: the mean gap, weighted by images.
 
+    Raises:
+        ValueError: if an image has no label, or `bins` is not positive.
+
     Source: Guo et al. (2017), arXiv:1706.04599, section 2.
     """
-    confidence, guess = predict(model, split.x).softmax(1).cpu().max(1)
+    if bins < 1:
+        raise ValueError(f"bins={bins} must be at least 1; 10 is usual.")
+    z = predict(model, split.x)
+    _check_labelled("split", split, z)
+    confidence, guess = z.softmax(1).cpu().max(1)
     frame = pd.DataFrame({"confidence": confidence, "accuracy": guess == split.y.cpu()})
     frame["bin"] = (frame["confidence"] * bins).astype(int).clip(upper=bins - 1)
     table = frame.groupby("bin").agg(

@@ -107,3 +107,35 @@ def baseline_for(x: Tensor, baseline: Tensor | float) -> Tensor:
             "input (the training mean, for example), one per input, or a number."
         )
     return start.expand_as(x)
+
+
+def completeness_gap(
+    model: nn.Module,
+    x: Tensor,
+    attributions: ArrayLike,
+    *,
+    baseline: Tensor | float,
+    centre: bool = True,
+) -> Array:
+    """Return how far attributions for all K classes are from summing to what they must explain.
+
+    Args:
+        model: returns logits `(N, K)`.
+        x: inputs, shape `(N, *input_shape)`.
+        attributions: shape `(N, *input_shape, K)`.
+        baseline: as given to `integrated_gradients`.
+        centre: as given to `integrated_gradients`.
+
+    Returns:
+        `sum of attributions − (score(x) − score(baseline))`, shape `(N, K)`, in logits. Closer to 0
+        is better; 0 does not prove that the attributions are right.
+    """
+    given = finite("attributions", attributions)
+    change = logits(model, x) - logits(model, baseline_for(x, baseline))  # (N, K)
+    if given.shape != (*x.shape, change.shape[1]):
+        raise ValueError(
+            f"attributions has shape {given.shape}; "
+            f"for this x and all classes it must be {(*x.shape, change.shape[1])}."
+        )
+    change = change - change.mean(1, keepdims=True) if centre else change
+    return np.asarray(given.reshape(len(x), -1, change.shape[1]).sum(1) - change)

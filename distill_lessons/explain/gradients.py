@@ -16,12 +16,9 @@ from torch import Tensor, nn
 
 from distill_lessons.explain.arrays import (
     Array,
-    ArrayLike,
     baseline_for,
     check_logits,
-    finite,
     inputs_for,
-    logits,
 )
 from distill_lessons.losses import centred
 from distill_lessons.settings import one_of
@@ -97,7 +94,7 @@ def integrated_gradients(
     """Return integrated gradients: the mean gradient on the way from a baseline, times that way.
 
     The integral is taken by the midpoint rule. Its promise is completeness: attributions sum to
-    `score(x) − score(baseline)`; `completeness_gap` says how far the rule is from it.
+    `score(x) − score(baseline)`; `arrays.completeness_gap` says how far the rule is from it.
 
     Args:
         model: returns logits `(N, K)`.
@@ -233,7 +230,7 @@ def grad_cam(
 
         handle = modules[name].register_forward_hook(keep)
         try:
-            scores = _scores(model, part.clone().requires_grad_(True), classes, centre)
+            scores = _scores(model, part.clone().requires_grad_(True).clone(), classes, centre)
         finally:
             handle.remove()
         if not maps or maps[-1].ndim != 4:
@@ -248,38 +245,6 @@ def grad_cam(
         return cam.movedim(1, -1)[:, None].expand(*part.shape, -1)  # (N, C, H, W, K)
 
     return _in_batches(model, x, explain, batch_size)
-
-
-def completeness_gap(
-    model: nn.Module,
-    x: Tensor,
-    attributions: ArrayLike,
-    *,
-    baseline: Tensor | float,
-    centre: bool = True,
-) -> Array:
-    """Return how far attributions for all K classes are from summing to what they must explain.
-
-    Args:
-        model: returns logits `(N, K)`.
-        x: inputs, shape `(N, *input_shape)`.
-        attributions: shape `(N, *input_shape, K)`.
-        baseline: as given to `integrated_gradients`.
-        centre: as given to `integrated_gradients`.
-
-    Returns:
-        `sum of attributions − (score(x) − score(baseline))`, shape `(N, K)`, in logits. Closer to 0
-        is better; 0 does not prove that the attributions are right.
-    """
-    given = finite("attributions", attributions)
-    change = logits(model, x) - logits(model, baseline_for(x, baseline))  # (N, K)
-    if given.shape != (*x.shape, change.shape[1]):
-        raise ValueError(
-            f"attributions has shape {given.shape}; "
-            f"for this x and all classes it must be {(*x.shape, change.shape[1])}."
-        )
-    change = change - change.mean(1, keepdims=True) if centre else change
-    return np.asarray(given.reshape(len(x), -1, change.shape[1]).sum(1) - change)
 
 
 def _in_batches(

@@ -1,0 +1,18 @@
+"""Explain a model: from its outputs, from its inputs, from its structure.
+
+| module | what it gives |
+|---|---|
+| `output` | confidence, entropy, margins, soft confusion |
+| `permutation` | which inputs a model relies on, over a whole data set |
+| `groups` | rows, columns, patches and other sets of features |
+| `shapley` | exact Shapley values of up to 16 regions: the ground truth |
+| `shap_adapters` | deep, gradient, kernel and permutation SHAP behind one contract |
+| `rescale` | deep SHAP's rule for plain ReLU nets, all pairs and classes at once |
+| `checks` | which layers deep SHAP would get wrong |
+| `gradients` | gradient, integrated gradients, SmoothGrad, Grad-CAM |
+| `structure` | layer graph, first-layer weights, activations |
+| `agreement` | two models, the same inputs: do they agree, and compared with what |
+| `quality` | deletion, insertion, stability, randomisation |
+
+Nothing is imported here, so that a lesson loads only what it uses.
+"""

@@ -1,0 +1,169 @@
+"""Running a model fast and without a trace: copies, layer lists, chunk sizes, the long-run notice.
+
+What `permutation`, `shapley` and `shap_adapters` share. Two facts about plain nets make them fast:
+a linear first layer is a sum over features, so only the features that changed need to be added
+again; and a linear last layer may be applied after an average instead of before it.
+Knows nothing about importance or credit.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill_lessons import settings
+
+SILENT_IN_EVAL = (nn.Dropout, nn.Identity)  # do nothing in eval mode
+MIB = 2**20
+CACHE = 2 * MIB  # activations of a chunk that stay near the processor
+MIN_ROWS = 64  # below this the cost of calling torch outweighs the cache
+
+
+def private_copy(model: nn.Module) -> nn.Module:
+    """Return a frozen copy in eval mode: whatever is done to it, the caller's model is untouched."""
+    twin = copy.deepcopy(model).eval()
+    return twin.requires_grad_(False)
+
+
+def plain_layers(model: nn.Module) -> list[nn.Module] | None:
+    """Return the layers of a (nested) `nn.Sequential` in order, or None if it is another module.
+
+    Layers that do nothing in eval mode are left out. A layer with hooks counts as another module.
+    """
+    layers: list[nn.Module] = []
+    # __bool__ of the hook dictionaries: nn.Module offers no public question for it
+    if model._forward_hooks or model._forward_pre_hooks or model._backward_hooks:
+        return None
+    if type(model) is nn.Sequential:
+        # _modules keeps a module that stands twice; children() would drop the second one
+        for child in model._modules.values():
+            inner = plain_layers(child) if child is not None else None
+            if inner is None:
+                return None
+            layers += inner
+        return layers
+    if type(model) in SILENT_IN_EVAL:
+        return []
+    return None if list(model.children()) else [model]
+
+
+def split_linear(model: nn.Module, x: Tensor) -> tuple[nn.Linear, list[nn.Module]] | None:
+    """Return the first linear layer and the layers after it, if the model begins with one.
+
+    Args:
+        model: any model.
+        x: a batch; unless it is flat, a Flatten must come first.
+
+    Returns:
+        None where the model is not a plain stack that begins with Linear.
+    """
+    layers = plain_layers(model)
+    if not layers:
+        return None
+    flatten = type(layers[0]) is nn.Flatten and (layers[0].start_dim, layers[0].end_dim) == (1, -1)
+    if flatten:
+        layers = layers[1:]
+    if not layers or type(layers[0]) is not nn.Linear or not (flatten or x.ndim == 2):
+        return None
+    return layers[0], layers[1:]
+
+
+def run_layers(layers: Sequence[nn.Module], h: Tensor) -> Tensor:
+    """Run `h (M, H)` through layers and return `(M, K)`. Overwrites `h`."""
+    for layer in layers:
+        if type(layer) is nn.ReLU:
+            h = h.relu_()
+        elif type(layer) is nn.Linear and h.ndim == 2 and layer.out_features < 64:
+            # Few outputs: W h^T is about twice as fast as h W^T, and its columns reduce faster.
+            bias = layer.weight.new_zeros(1) if layer.bias is None else layer.bias[:, None]
+            h = torch.addmm(bias, layer.weight, h.T).T
+        else:
+            h = layer(h)
+    return h
+
+
+def bytes_per_row(model: nn.Module, x: Tensor) -> int:
+    """Measure the memory that one input's activations take, all layers counted."""
+    total = [x[0].numel() * x.element_size()]
+
+    def count(module: nn.Module, args: object, out: object) -> None:
+        if isinstance(out, Tensor):
+            total[0] += out.numel() * out.element_size()
+
+    leaves = [module for module in model.modules() if not list(module.children())]
+    handles = [leaf.register_forward_hook(count) for leaf in dict.fromkeys(leaves)]
+    try:
+        with torch.no_grad():
+            model(x[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return total[0]
+
+
+def rows_per_chunk(row_bytes: int, memory: float, *, cache: int = CACHE) -> int:
+    """Return how many rows to run at once: as many as fit the cache, never more than the limit.
+
+    Args:
+        row_bytes: memory of one row's activations.
+        memory: limit in MiB.
+        cache: bytes that pay; more of them would only move data in and out.
+
+    Raises:
+        ValueError: if the limit is not even enough for one row.
+    """
+    limit = int(memory * MIB) // row_bytes
+    if limit < 1:
+        raise ValueError(
+            f"memory={memory:g} MiB is less than one input takes; "
+            f"give at least {row_bytes / MIB:.2g} MiB."
+        )
+    return max(1, min(limit, max(MIN_ROWS, cache // row_bytes)))
+
+
+def evaluate(model: nn.Module, x: Tensor, memory: float) -> Tensor:
+    """Return logits `(N, K)` for all of `x`, in pieces that respect the limit in MiB."""
+    rows = max(1, int(memory * MIB) // bytes_per_row(model, x))
+    with torch.no_grad():
+        return torch.cat([model(part) for part in x.split(rows)])
+
+
+def announce(work: str, rows: int, seconds: float) -> bool:
+    """Say how long a run will take, if that is more than two seconds.
+
+    Args:
+        work: what is run.
+        rows: inputs that will go through the model.
+        seconds: the estimate.
+
+    Returns:
+        Whether something was printed. `DISTILL_PROGRESS=0` keeps it quiet.
+    """
+    long = seconds > 2 and settings.load().progress
+    if long:
+        print(f"{work}: {rows:,} rows through the model, about {seconds:.0f} s.")
+    return long
+
+
+@contextmanager
+def private_randomness(seed: int) -> Iterator[None]:
+    """Run code that uses global random states, and put Python's, NumPy's and torch's back after.
+
+    Gradients are switched on inside, for explainers that need them under the caller's no_grad.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(), torch.inference_mode(False), torch.enable_grad():
+            torch.manual_seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

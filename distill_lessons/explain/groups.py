@@ -1,0 +1,169 @@
+"""Sets of input features that are shuffled, hidden or credited together.
+
+A group is an array of positions in the flattened image, so one list of groups serves images
+`(C, H, W)` and flat inputs alike. A pixel has one feature per channel; all functions here but
+`singles` and `channels` keep a pixel's channels together. Knows nothing about models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from distill_lessons.explain.arrays import Array, ArrayLike
+
+Shape = tuple[int, ...]
+Groups = Sequence[ArrayLike | Sequence[int]] | ArrayLike
+
+
+def singles(n_features: int) -> list[Array]:
+    """Return every feature as a group of its own."""
+    return list(np.arange(n_features)[:, None])
+
+
+def pixels(image_shape: Shape) -> list[Array]:
+    """Return one group per pixel: all its channels."""
+    _, height, width = _image(image_shape)
+    return from_map(np.arange(height * width).reshape(height, width), image_shape)
+
+
+def rows(image_shape: Shape) -> list[Array]:
+    """Return one group per row of the image, top to bottom.
+
+    >>> [group.tolist() for group in rows((1, 2, 3))]
+    [[0, 1, 2], [3, 4, 5]]
+    """
+    _, height, width = _image(image_shape)
+    return from_map(np.repeat(np.arange(height)[:, None], width, axis=1), image_shape)
+
+
+def columns(image_shape: Shape) -> list[Array]:
+    """Return one group per column of the image, left to right."""
+    _, height, width = _image(image_shape)
+    return from_map(np.repeat(np.arange(width)[None], height, axis=0), image_shape)
+
+
+def patches(image_shape: Shape, size: int | tuple[int, int]) -> list[Array]:
+    """Return square tiles, in reading order.
+
+    Args:
+        image_shape: `(C, H, W)`.
+        size: side of a tile in pixels, or `(height, width)`. Where it does not divide the image,
+            the last row or column of tiles is smaller.
+
+    Raises:
+        ValueError: if `size` is less than one pixel or larger than the image.
+
+    >>> [group.tolist() for group in patches((1, 2, 4), 2)]
+    [[0, 1, 4, 5], [2, 3, 6, 7]]
+    """
+    _, height, width = _image(image_shape)
+    tall, wide = (size, size) if isinstance(size, int) else size
+    if not (1 <= tall <= height and 1 <= wide <= width):
+        raise ValueError(f"size={size} must be from 1 to the image's {height}×{width} pixels.")
+    down = np.arange(height)[:, None] // tall
+    across = np.arange(width)[None] // wide
+    return from_map(down * math.ceil(width / wide) + across, image_shape)
+
+
+def channels(image_shape: Shape) -> list[Array]:
+    """Return one group per colour channel."""
+    n, height, width = _image(image_shape)
+    return list(np.arange(n * height * width).reshape(n, -1))
+
+
+def from_map(label_map: ArrayLike, input_shape: Shape) -> list[Array]:
+    """Return the groups that a map of whole-number labels draws, in the order of the labels.
+
+    Args:
+        label_map: one label per feature, shape `input_shape`, or `(H, W)` for all channels alike.
+        input_shape: shape of one input.
+
+    Raises:
+        ValueError: if the map does not fit the input or holds anything but whole numbers.
+    """
+    labels = np.asarray(label_map)
+    if labels.shape not in (tuple(input_shape), tuple(input_shape[1:])) or labels.ndim == 0:
+        raise ValueError(
+            f"a label map of shape {labels.shape} does not fit inputs of shape {tuple(input_shape)}; "
+            "give one label per feature or pixel, or a list of index arrays."
+        )
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"a label map of {labels.dtype} values; labels are whole numbers.")
+    flat = np.broadcast_to(labels, input_shape).ravel()
+    return [np.flatnonzero(flat == label) for label in np.unique(flat)]
+
+
+def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) -> list[Array]:
+    """Return `groups` as index arrays, checked.
+
+    Args:
+        groups: a list of index arrays, or an array that is a label map (see `from_map`).
+        input_shape: shape of one input.
+        partition: whether every feature must belong to exactly one group.
+
+    Raises:
+        ValueError: for no group, an empty one, an index outside the input, a repeated feature or,
+            where a partition is due, groups that overlap or leave features out.
+    """
+    if hasattr(groups, "shape"):
+        return from_map(groups, input_shape)  # type: ignore[arg-type]
+    n = math.prod(input_shape)
+    made = [np.asarray(group).ravel() for group in groups]
+    if not made or any(group.size == 0 for group in made):
+        where = [i for i, group in enumerate(made) if group.size == 0]
+        what = f"group {where[0]} is empty" if where else "groups is an empty list"
+        raise ValueError(f"{what}; every group needs at least one feature.")
+    for i, group in enumerate(made):
+        if not np.issubdtype(group.dtype, np.integer) or group.min() < 0 or group.max() >= n:
+            raise ValueError(
+                f"group {i} must hold feature numbers from 0 to {n - 1}, "
+                f"positions in the flattened input of shape {tuple(input_shape)}."
+            )
+    uses = np.bincount(np.concatenate(made), minlength=n)
+    repeated = [i for i, group in enumerate(made) if len(np.unique(group)) < len(group)]
+    if repeated:
+        raise ValueError(f"group {repeated[0]} names a feature twice; name each one once.")
+    if partition and uses.max() > 1:
+        raise ValueError(
+            f"groups overlap: feature {int(uses.argmax())} is in {uses.max()} of them. "
+            "Credit is shared out once, so give a partition: each feature in exactly one group."
+        )
+    if partition and uses.min() == 0:
+        raise ValueError(
+            f"groups leave out {int((uses == 0).sum())} features, the first is "
+            f"{int(uses.argmin())}. Give a partition: each feature in exactly one group."
+        )
+    return made
+
+
+def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
+    """Return a map that shows each group's value on all its features, for drawing.
+
+    Args:
+        values: one value per group on the first axis, shape `(G, ...)`.
+        groups: the groups that the values belong to, without overlap.
+        input_shape: shape of one input.
+
+    Returns:
+        Shape `(*input_shape, ...)`, NaN where no group is.
+
+    >>> paint([1.0, 2.0], columns((1, 1, 2)), (1, 1, 2))
+    array([[[1., 2.]]])
+    """
+    made = as_groups(groups, input_shape)
+    table = np.asarray(values, dtype=np.float64)
+    if len(table) != len(made):
+        raise ValueError(f"values has {len(table)} rows for {len(made)} groups; give one each.")
+    flat = np.full((math.prod(input_shape), *table.shape[1:]), np.nan)
+    for group, value in zip(made, table, strict=True):
+        flat[group] = value
+    return flat.reshape(*input_shape, *table.shape[1:])
+
+
+def _image(image_shape: Shape) -> tuple[int, int, int]:
+    if len(image_shape) != 3:
+        raise ValueError(f"image_shape={tuple(image_shape)} must be (C, H, W).")
+    return image_shape[0], image_shape[1], image_shape[2]

@@ -1,0 +1,344 @@
+"""Exact Shapley values: the ground truth that approximate explainers are measured against.
+
+A game gives a value to every coalition of players. Here the players are regions of an image: those
+in the coalition come from the image that is explained, the others from a background image, and the
+value is the model's output, averaged over the background. With R regions there are 2^R coalitions,
+all of which are run, so R stays at 16 or below. Knows nothing about shap (see `shap_adapters`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill_lessons.explain import forward
+from distill_lessons.explain.arrays import Array, check_logits, inputs_for
+from distill_lessons.explain.groups import Groups, as_groups
+from distill_lessons.settings import one_of
+
+MAX_REGIONS = 16
+OUTPUTS = ("centred", "logits", "softmax")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Credit for each prediction, with what is needed to judge it.
+
+    Attributes:
+        values: float64, shape `(N, *input_shape, K)`, or `(N, R, K)` for regions.
+        base: mean output over the background, shape `(K,)`.
+        outputs: the outputs that are explained, shape `(N, K)`.
+        gap: largest `|base + sum of values − output|` over inputs and classes, in units of the
+            output. A small gap is necessary for right values, and far from sufficient.
+        rows: inputs that went through the model (forward, or forward and back).
+        seconds: wall-clock time.
+        method: its name.
+    """
+
+    values: Array
+    base: Array
+    outputs: Array
+    gap: float
+    rows: int
+    seconds: float
+    method: str
+
+
+def coalitions(n_players: int) -> Array:
+    """Return all coalitions as booleans, shape `(2^n, n)`; row s holds player r if bit r of s is set.
+
+    >>> coalitions(2).astype(int).tolist()
+    [[0, 0], [1, 0], [0, 1], [1, 1]]
+    """
+    return (np.arange(2**n_players)[:, None] >> np.arange(n_players)) % 2 == 1
+
+
+def shapley_matrix(n_players: int) -> Array:
+    """Return the matrix that turns coalition values into Shapley values, shape `(n, 2^n)`.
+
+    Player r gains `v(S ∪ r) − v(S)` by joining S, and the weight `|S|! (n − |S| − 1)! / n!` is the
+    share of the n! orders of arrival in which exactly S came before r. So each v(S) counts
+    positively for the members of S and negatively for the others.
+
+    Source: Shapley (1953), A value for n-person games, equation 13.
+    """
+    n = n_players
+    weight = np.array([1 / (n * math.comb(n - 1, size)) for size in range(n)])
+    inside = coalitions(n)  # (2^n, n)
+    size = inside.sum(1, keepdims=True)
+    joined = weight[np.maximum(size - 1, 0)]
+    left_out = weight[np.minimum(size, n - 1)]
+    return np.where(inside, joined, -left_out).T
+
+
+def shapley_of_game(values: Array) -> Array:
+    """Return the Shapley value of each player of a game given by its table.
+
+    Args:
+        values: the value of each coalition in the order of `coalitions`, shape `(2^n, ...)`.
+
+    Returns:
+        Shape `(n, ...)`, float64. It sums to `values[-1] − values[0]`.
+
+    Raises:
+        ValueError: if the number of values is not a power of two, 2 or more.
+
+    >>> shapley_of_game(np.array([0.0, 1.0, 2.0, 5.0]))  # together they make 2 more than alone
+    array([2., 3.])
+    """
+    table = np.asarray(values, dtype=np.float64)
+    n = len(table).bit_length() - 1
+    if len(table) != 2**n or n < 1:
+        raise ValueError(f"values has {len(table)} rows; n players have 2^n coalitions, n >= 1.")
+    return np.tensordot(shapley_matrix(n), table, axes=1)
+
+
+Game = Callable[[Tensor], Tensor]
+
+
+def image_game(
+    model: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    regions: list[Array],
+    *,
+    output: str = "centred",
+    memory: float = 256.0,
+) -> Game:
+    """Return the function that values coalitions of image regions.
+
+    Args:
+        model: returns logits, in eval mode.
+        x: images to explain, shape `(N, *input_shape)`, checked.
+        background: shape `(B, *input_shape)`, checked.
+        regions: a partition of the features.
+        output: see `exact`.
+        memory: limit for temporary arrays in MiB.
+
+    Returns:
+        A function from coalitions `(S, R)`, bool, to values `(S, N, K)`, float64.
+    """
+    split = forward.split_linear(model, x)
+    if split is None:
+        return _general_game(model, x, background, regions, output, memory)
+    first, rest = split
+    # What each region adds to the first layer, from each image and from each background image.
+    with torch.no_grad():
+        from_x = _contributions(first, x, regions)  # (N, R, H)
+        from_b = _contributions(first, background, regions).transpose(0, 1)  # (R, B, H)
+    n_b, width = from_b.shape[1:]
+    bias = torch.zeros_like(from_b[0, 0]) if first.bias is None else first.bias
+    # The mean over the background can be taken before a linear last layer, on H numbers, not K.
+    linear_end = bool(rest) and type(rest[-1]) is nn.Linear and output != "softmax"
+    body, head = (rest[:-1], rest[-1:]) if linear_end else (rest, [])
+    row_bytes = forward.bytes_per_row(nn.Sequential(*rest), from_b[0]) * n_b
+    chunk = forward.rows_per_chunk(row_bytes, memory, cache=forward.CACHE)
+
+    def value(masks: Tensor) -> Tensor:
+        made = []
+        with torch.no_grad():
+            for part in masks.split(chunk):
+                inside = part.to(from_b.dtype)  # (S, R)
+                others = ((1 - inside) @ from_b.flatten(1)).view(-1, n_b, width)  # (S, B, H)
+                own = torch.einsum("sr,nrh->nsh", inside, from_x) + bias  # (N, S, H)
+                for h_x in own:
+                    h = forward.run_layers(body, (others + h_x[:, None]).view(-1, width))
+                    if output == "softmax":
+                        h = h.softmax(1)
+                    mean = h.reshape(len(part), n_b, -1).mean(1)  # (S, H') or (S, K)
+                    made.append(forward.run_layers(head, mean))
+        # made: for each chunk, for each image
+        n = len(x)
+        return _finish(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
+
+    return value
+
+
+def _general_game(
+    model: nn.Module, x: Tensor, background: Tensor, regions: list[Array], output: str, memory: float
+) -> Game:
+    label = torch.empty(x[0].numel(), dtype=torch.long, device=x.device)
+    for r, region in enumerate(regions):
+        label[torch.as_tensor(region, device=x.device)] = r
+    chunk = forward.rows_per_chunk(forward.bytes_per_row(model, x) * len(background), memory)
+    flat = background.flatten(1)
+
+    def value(masks: Tensor) -> Tensor:
+        made = []
+        with torch.no_grad():
+            for part in masks.split(chunk):
+                inside = part[:, None, label]  # (S, 1, F)
+                for image in x.flatten(1):
+                    mixed = torch.where(inside, image, flat)  # (S, B, F)
+                    z = model(mixed.view(-1, *x.shape[1:]))
+                    z = z.softmax(1) if output == "softmax" else z
+                    made.append(z.view(len(part), len(flat), -1).mean(1))
+        n = len(x)
+        return _finish(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
+
+    return value
+
+
+def _contributions(first: nn.Linear, x: Tensor, regions: list[Array]) -> Tensor:
+    """Return what each region adds to the first layer, shape `(N, R, H)`."""
+    flat = x.flatten(1)
+    parts = [torch.as_tensor(region, device=x.device) for region in regions]
+    return torch.stack([flat[:, part] @ first.weight[:, part].T for part in parts], 1)
+
+
+def _finish(z: Tensor, output: str) -> Tensor:
+    z = z.double()
+    return z - z.mean(-1, keepdim=True) if output == "centred" else z
+
+
+def exact(
+    model: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    regions: Groups,
+    *,
+    output: str = "centred",
+    memory: float = 256.0,
+) -> Explanation:
+    """Compute exact interventional Shapley values by running every coalition of regions.
+
+    Cost: `N · 2^R · B` rows through the model; a model that begins with a linear layer skips that
+    layer in all of them.
+
+    Args:
+        model: returns logits `(N, K)`; run in eval mode on a copy.
+        x: images to explain, shape `(N, *input_shape)`.
+        background: what a missing region is replaced by, shape `(B, *input_shape)`.
+        regions: a partition of the features into R <= 16 groups, or a label map (see `groups`).
+        output: `"centred"` explains `z_k − mean_j z_j`, all that softmax sees; `"logits"` the raw
+            logits; `"softmax"` the probabilities.
+        memory: limit for temporary arrays in MiB.
+
+    Returns:
+        Values of shape `(N, R, K)`, with the measured additivity gap.
+
+    Raises:
+        ValueError: for more than 16 regions, regions that are no partition, a background that does
+            not fit, or a gap that shows that the model's rows depend on one another.
+
+    Source: Lundberg & Lee (2017), A unified approach to interpreting model predictions, section 2;
+        interventional value function: Janzing et al. (2020), Feature relevance quantification.
+    """
+    start = time.perf_counter()
+    x, background, net = prepare(model, x, background, output)
+    made = as_groups(regions, tuple(x.shape[1:]), partition=True)
+    n_regions = len(made)
+    if n_regions > MAX_REGIONS:
+        raise ValueError(
+            f"regions has {n_regions} regions: 2^{n_regions} coalitions are too many to run. "
+            f"Exact values take at most {MAX_REGIONS}; use larger regions, or method='permutation'."
+        )
+    rows = len(x) * len(background) * 2**n_regions
+    game = image_game(net, x, background, made, output=output, memory=memory)
+    masks = torch.as_tensor(coalitions(n_regions), device=x.device)
+    weights = torch.as_tensor(shapley_matrix(n_regions), device=x.device)
+    total: Tensor | float = 0.0
+    told = False
+    # Values are weighted piece by piece: the table of all coalitions is never held.
+    for i, (mask, weight) in enumerate(
+        zip(masks.split(1024), weights.split(1024, dim=1), strict=True)
+    ):
+        total = total + torch.tensordot(weight, game(mask), dims=1)  # (R, N, K)
+        spent = time.perf_counter() - start
+        if not told and spent > 0.2:
+            told = True
+            forward.announce("exact Shapley values", rows, spent * len(masks) / (1024 * (i + 1)))
+    assert isinstance(total, Tensor)
+    values = total.transpose(0, 1).cpu().numpy()
+    base, outputs = explained(net, x, background, output, memory)
+    return checked(values, base, outputs, "exact", rows, start)
+
+
+def prepare(
+    model: nn.Module, x: Tensor, background: Tensor, output: str
+) -> tuple[Tensor, Tensor, nn.Module]:
+    """Return checked inputs and background on the model's device, and a private copy of the model.
+
+    Raises:
+        ValueError: for an unknown output, bad arrays, or a background of another shape.
+    """
+    one_of("output", output, OUTPUTS)
+    x = inputs_for(model, x)
+    shape = tuple(background.shape) if isinstance(background, Tensor) else None
+    if shape is None or len(shape) < 2 or shape[1:] != tuple(x.shape[1:]) or shape[0] < 1:
+        raise ValueError(
+            f"background has shape {shape}; give a tensor (B, {', '.join(map(str, x.shape[1:]))}) "
+            "of typical inputs, for example 100 of the training split."
+        )
+    background = background.to(x)
+    if not bool(background.isfinite().all()):
+        raise ValueError("background holds NaN or infinite values; leave such inputs out.")
+    return x, background, forward.private_copy(model)
+
+
+def explained(
+    net: nn.Module, x: Tensor, background: Tensor, output: str, memory: float
+) -> tuple[Array, Array]:
+    """Return the mean output over the background `(K,)` and the outputs for x `(N, K)`."""
+
+    def outputs(batch: Tensor) -> Array:
+        z = check_logits(forward.evaluate(net, batch, memory), len(batch)).double()
+        z = z.softmax(1) if output == "softmax" else _finish(z, output)
+        return np.asarray(z.cpu().numpy())
+
+    base = outputs(background).mean(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said once
+        return base, outputs(x)
+
+
+def checked(
+    values: Array,
+    base: Array,
+    outputs: Array,
+    method: str,
+    rows: int,
+    start: float,
+    *,
+    tolerance: float | None = None,
+    additive: bool = True,
+    cause: str = "its rows may depend on one another, or it may be random in eval mode",
+) -> Explanation:
+    """Measure the additivity gap and return the explanation, or refuse it.
+
+    Args:
+        values: attributions, first axis N, last axis K.
+        base: mean output over the background, shape `(K,)`.
+        outputs: shape `(N, K)`.
+        method: name of the explainer.
+        rows: inputs that went through the model.
+        start: `time.perf_counter()` at the start.
+        tolerance: largest gap allowed; by default a thousandth of the largest output, at least of 1.
+        additive: whether the method adds up by construction, so that a gap is a fault.
+        cause: what a gap most likely comes from.
+
+    Raises:
+        ValueError: for attributions that are not finite, or a gap above the tolerance.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"method={method!r} gave {int((~np.isfinite(values)).sum())} NaN or infinite "
+            "attributions. Look for NaN weights, or for a division by zero inside the model."
+        )
+    summed = values.reshape(len(values), -1, values.shape[-1]).sum(1)
+    gap = float(np.abs(base + summed - outputs).max())
+    limit = 1e-3 * max(1.0, float(np.abs(outputs).max())) if tolerance is None else tolerance
+    if additive and gap > limit:
+        raise ValueError(
+            f"method={method!r}: base value and attributions miss the model's output by {gap:.3g} "
+            f"(tolerance {limit:.3g}), so they do not explain this model. Likely cause: {cause}."
+        )
+    seconds = time.perf_counter() - start
+    return Explanation(values.astype(np.float64), base, outputs, gap, rows, seconds, method)

@@ -1,0 +1,32 @@
+"""Figures of one look.
+
+Plot functions take results, draw on Axes and return them; the title is a sentence. `show` puts the
+figure into the notebook with its caption, both visible and as the picture's alternative text.
+Nothing here knows about models or training.
+"""
+
+from distill_lessons.plots.charts import (
+    curves,
+    dendrogram,
+    forest,
+    heatmap,
+    learning_curves,
+    reliability,
+)
+from distill_lessons.plots.pictures import images, probability_bars
+from distill_lessons.plots.theme import ROLES, Role, show, use_theme
+
+__all__ = [
+    "ROLES",
+    "Role",
+    "curves",
+    "dendrogram",
+    "forest",
+    "heatmap",
+    "images",
+    "learning_curves",
+    "probability_bars",
+    "reliability",
+    "show",
+    "use_theme",
+]

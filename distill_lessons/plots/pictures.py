@@ -1,0 +1,95 @@
+"""Images, and images beside what a model makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from distill_lessons.plots.theme import ROLES
+
+
+def images(
+    x: Any, titles: Sequence[str] | None = None, *, columns: int = 10, title: str = ""
+) -> np.ndarray:
+    """Draw images in a grid.
+
+    Args:
+        x: images in [0, 1], ``(N, C, H, W)`` with one or three channels.
+        titles: a short text above each image.
+        columns: images in a row.
+        title: a sentence above all.
+
+    Returns:
+        The Axes, shape ``(N,)``.
+    """
+    pictures = np.asarray(x.cpu() if hasattr(x, "cpu") else x).transpose(0, 2, 3, 1)
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    height = 1.0 * rows + (0.32 * rows if titles else 0) + (0.5 if title else 0)
+    figure, grid = plt.subplots(rows, columns, figsize=(max(5, 0.95 * columns), height))
+    axes: np.ndarray = np.ravel(grid)
+    for i, ax in enumerate(axes):
+        ax.set_axis_off()
+        if i < len(pictures):
+            _picture(ax, pictures[i])
+            if titles:
+                ax.set_title(titles[i], fontsize=11, fontweight="normal", loc="center", pad=3)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    return axes[: len(pictures)]
+
+
+def _picture(ax: Axes, picture: np.ndarray) -> None:
+    ax.imshow(picture.squeeze(), vmin=0, vmax=1, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def probability_bars(
+    x: Any,
+    probabilities: Mapping[str, Any],
+    classes: Sequence[str],
+    titles: Sequence[str],
+) -> np.ndarray:
+    """Draw images in a row, and below each the probabilities that a model gives the classes.
+
+    Args:
+        x: images ``(N, C, H, W)``.
+        probabilities: name of a row of bars to probabilities ``(N, K)``, such as one temperature
+            each.
+        classes: names of the K classes.
+        titles: a short text above each image.
+
+    Returns:
+        The Axes, shape ``(1 + rows, N)``.
+    """
+    pictures = np.asarray(x.cpu() if hasattr(x, "cpu") else x).transpose(0, 2, 3, 1)
+    n, rows = len(pictures), len(probabilities)
+    figure, axes = plt.subplots(
+        1 + rows,
+        n,
+        figsize=(2.5 * n + 0.8, 1.6 + 1.7 * rows),
+        squeeze=False,
+        sharey="row",
+        height_ratios=[1.0] + [1.15] * rows,
+    )
+    for i in range(n):
+        _picture(axes[0, i], pictures[i])
+        axes[0, i].set_title(titles[i], fontsize=11, fontweight="normal", loc="center")
+    colours = [ROLES["teacher"].color, ROLES["student"].color, ROLES["control"].color]
+    for row, (name, p) in enumerate(probabilities.items(), start=1):
+        for i in range(n):
+            ax = axes[row, i]
+            ax.bar(range(len(classes)), np.asarray(p[i]), color=colours[(row - 1) % 3])
+            ax.set_ylim(0, 1.02)
+            ax.set_xticks(range(len(classes)), labels=list(classes), fontsize=9)
+            ax.grid(axis="x", visible=False)
+            if max(map(len, classes)) > 2:
+                ax.tick_params(axis="x", rotation=90)
+        axes[row, 0].set_ylabel(f"{name}\nprobability", fontsize=11)
+    figure.align_ylabels(axes[:, 0])
+    return np.asarray(axes)
