@@ -187,13 +187,33 @@ def stratified_subset(split: Split, n: int, *, seed: int) -> Split:
     Raises:
         ValueError: if the split does not hold `n` images, or `n` leaves a class without one.
     """
-    if n > len(split):
-        raise ValueError(f"n={n} images asked of a split of {len(split)}; ask for fewer.")
-    present = split.y.unique()
+    return split.take(stratified_index(split.y, n, seed=seed))
+
+
+def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
+    """Return the indices of `n` images with the classes in their proportions; see above.
+
+    Args:
+        y: labels, shape ``(N,)``.
+        n: how many, from K to N.
+        seed: same seed, same images.
+
+    Returns:
+        Indices into `y`, shape ``(n,)``, on its device.
+
+    Raises:
+        ValueError: if there are not `n` images, or `n` leaves a class without one.
+    """
+    if n > len(y):
+        raise ValueError(f"n={n} images asked of a split of {len(y)}; ask for fewer.")
+    present = y.unique()
     if n < len(present):
         raise ValueError(f"n={n} leaves some of the {len(present)} classes empty; ask for more.")
-    picked = split_indices(split.y.cpu(), (n / len(split), 1 - n / len(split)), seed=seed, size=n)
-    return split.take(picked[0].to(split.x.device))
+    if n == len(y):
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randperm(n, generator=generator).to(y.device)
+    parts = split_indices(y.cpu(), (n / len(y), 1 - n / len(y)), seed=seed, size=n)
+    return parts[0].to(y.device)
 
 
 def split_indices(
