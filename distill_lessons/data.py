@@ -209,23 +209,24 @@ def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
     present = y.unique()
     if n < len(present):
         raise ValueError(f"n={n} leaves some of the {len(present)} classes empty; ask for more.")
-    if n == len(y):
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randperm(n, generator=generator).to(y.device)
-    parts = split_indices(y.cpu(), (n / len(y), 1 - n / len(y)), seed=seed, size=n)
-    return parts[0].to(y.device)
+    generator = torch.Generator().manual_seed(seed)
+    on_cpu = y.cpu()
+    labels, counts = on_cpu.unique(return_counts=True)
+    parts = []
+    for label, k in zip(labels, _shares_of(counts, n), strict=True):
+        index = torch.nonzero(on_cpu == label).flatten()
+        parts.append(index[torch.randperm(len(index), generator=generator)[:k]])
+    joined = torch.cat(parts)
+    return joined[torch.randperm(n, generator=generator)].to(y.device)
 
 
-def split_indices(
-    y: Tensor, shares: Sequence[float], *, seed: int, size: int | None = None
-) -> list[Tensor]:
+def split_indices(y: Tensor, shares: Sequence[float], *, seed: int) -> list[Tensor]:
     """Divide the indices of `y` into parts in which every class has its share.
 
     Args:
         y: labels, shape ``(N,)``.
         shares: fractions that sum to 1, one per part.
         seed: decides which image goes where.
-        size: exact size of the first part, where rounding class by class must not change it.
 
     Returns:
         One index tensor per part: disjoint, shuffled, together all of ``range(N)``.
@@ -242,13 +243,10 @@ def split_indices(
             f"class {label} has {int(counts.min())} images, too few for {len(shares)} parts; "
             "add images of it or leave the class out."
         )
-    firsts = _shares_of(counts, size) if size is not None else None
-    for k, label in enumerate(labels):
+    for label in labels:
         index = torch.nonzero(y == label).flatten()
         index = index[torch.randperm(len(index), generator=generator)]
         ends = [round(sum(shares[: i + 1]) * len(index)) for i in range(len(shares))]
-        if firsts is not None:
-            ends[0] = firsts[k]
         # Each part gets at least one image of every class, however small the class.
         for i, part in enumerate(parts):
             low = max(ends[i - 1], i) if i else 0
@@ -263,6 +261,8 @@ def _shares_of(counts: Tensor, size: int) -> list[int]:
     exact = counts.double() * size / counts.sum()
     whole = exact.floor().clamp(min=1)
     order = (exact - whole).argsort(descending=True, stable=True)
-    for k in order[: int(size - whole.sum())]:
+    for k in order[: max(0, int(size - whole.sum()))]:
         whole[k] += 1
+    while int(whole.sum()) > size:  # rare classes took more than their share
+        whole[whole.argmax()] -= 1
     return [int(n) for n in whole]
