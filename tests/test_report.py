@@ -1,0 +1,178 @@
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbformat import v4
+
+from distill_lessons import report
+from distill_lessons.claims import Claim, Effect
+from distill_lessons.running import Failure, Result
+
+PNG = base64.b64encode(b"not really a picture").decode()
+WON = Claim("A < B wins.", Effect(0.094, 0.081, 0.107, 16, 15, "points"), 0.05, None)
+LOST = Claim("C wins.", Effect(0.004, -0.014, 0.022, 4, 3, "points"), 0.0, None)
+NAN = Claim("D is finite.", Effect(float("nan"), float("nan"), float("nan")), 0.0, None)
+
+
+def shown(claim: Claim) -> Any:
+    return v4.new_output("display_data", claim._repr_mimebundle_())
+
+
+def picture(alt: str | None) -> Any:
+    metadata = {} if alt is None else {"image/png": {"alt": alt, "width": 640}}
+    return v4.new_output("display_data", {"image/png": PNG + "\n"}, metadata=metadata)
+
+
+def lesson(*outputs: Any, name: str = "04_runs", failure: Failure | None = None) -> Result:
+    cells = [
+        v4.new_markdown_cell("Before.\n\n# When does *distillation* [help](x.md)?\n\n## No"),
+        v4.new_code_cell("   "),
+        v4.new_code_cell("\nsetup()", execution_count=1),
+        v4.new_code_cell("claim(...)\nmore()", execution_count=2, outputs=list(outputs)),
+    ]
+    return Result(Path(f"{name}.ipynb"), v4.new_notebook(cells=cells), 12.34, 2, 2, failure)
+
+
+class Page(HTMLParser):
+    """What a reader gets from the page: pictures, table rows, text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str | None]] = []
+        self.tags: list[str] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.inside = False
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.inside:
+            self.rows[-1][-1] += data.strip()
+
+
+def page(*results: Result) -> tuple[str, Page]:
+    source = report.render(results, when="2026-11-21 07:06", conditions=["profile cpu", "torch 9"])
+    return source, Page(source)
+
+
+def test_claims_are_read_from_the_outputs() -> None:
+    rows = report.claims_of(lesson(shown(WON), picture("x"), shown(NAN)))
+    assert rows[0] == report.ClaimRow(
+        lesson="04_runs",
+        cell=2,
+        line="claim(...)",
+        statement="A < B wins.",
+        effect="+9.4 points",
+        interval="[+8.1, +10.7]",
+        seeds="16",
+        wins="15",
+        needed="above 5 points",
+        holds=True,
+    )
+    assert (rows[1].effect, rows[1].interval, rows[1].holds) == ("not a number", "", False)
+
+
+def test_the_page_has_a_row_for_every_claim() -> None:
+    _, seen = page(lesson(shown(WON), shown(LOST)))
+    assert ["04", "A < B wins.", "+9.4 points", "[+8.1, +10.7]", "16", "15",
+            "above 5 points", "✓ yes"] in seen.rows  # fmt: skip
+    assert ["04", "C wins.", "+0.4 points", "[-1.4, +2.2]", "4", "3",
+            "above 0 points", "✗ no"] in seen.rows  # fmt: skip
+
+
+def test_the_page_shows_figures_with_description_and_caption() -> None:
+    alt = 'Accuracy "rises" & falls <here>.'
+    source, seen = page(lesson(picture(alt), picture(None)))
+    assert [image["alt"] for image in seen.images] == [alt, ""]
+    assert seen.images[0]["src"] == f"data:image/png;base64,{PNG}"
+    assert seen.images[0]["width"] == "640"
+    assert seen.text.count(alt) == 1
+    assert "This figure has no description." in seen.text
+    assert source.count("<figcaption>") == 2
+
+
+def test_the_page_stands_alone() -> None:
+    source, seen = page(lesson(shown(WON), picture("A picture of something.")))
+    assert not {"script", "link", "iframe"} & set(seen.tags)
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", source)
+    assert "http" not in source
+    assert "url(" not in source
+
+
+def test_what_a_notebook_says_cannot_become_markup() -> None:
+    evil = Claim("<script>x</script>", Effect(1, 1, 1), 0, None)
+    failure = Failure(1, "<script>", "E: <script>", "<script>")
+    source, _ = page(lesson(shown(evil), picture('"><script>'), failure=failure))
+    assert "<script" not in source
+
+
+def test_the_summary_names_lessons_times_and_conditions() -> None:
+    _, seen = page(lesson(shown(WON), shown(LOST)), lesson(name="05_more"))
+    assert ["When does distillation help?04_runs", "✗ claim broken", "1 of 2", "2 of 2",
+            "12.3"] in seen.rows  # fmt: skip
+    assert ["When does distillation help?05_more", "✓ ran", "–", "2 of 2", "12.3"] in seen.rows
+    assert seen.rows[3][-1] == "24.7"
+    assert "profile cpu" in seen.text
+    assert "torch 9" in seen.text
+
+
+def test_a_lesson_without_heading_goes_by_its_name() -> None:
+    result = lesson()
+    del result.notebook.cells[0]
+    result.notebook.cells[0].source = "# only a comment"
+    assert report.title_of(result) == "04_runs"
+
+
+def test_a_failure_is_shown_with_its_cell_and_traceback() -> None:
+    failure = Failure(2, "claim(...)", "KeyError: 'x'", "a long\ntraceback")
+    _, seen = page(lesson(shown(WON), failure=failure))
+    text = " ".join(seen.text.split())
+    assert "✗ Stopped at cell 2, claim(...): KeyError: 'x'" in text
+    assert "a long traceback" in text
+
+
+def test_problems_say_which_lesson_cell_and_claim() -> None:
+    failure = Failure(2, "f(x)", "KeyError: 'x'")
+    early = lesson(name="05_more", failure=Failure(0, "", "the file is not a readable notebook"))
+    assert report.problems([lesson(shown(WON), shown(LOST), failure=failure), early]) == [
+        "04_runs, cell [2] `claim(...)`: claim does not hold: C wins. "
+        "Measured +0.4 points [-1.4, +2.2], needed above 0 points.",
+        "04_runs, cell [2] `f(x)`: KeyError: 'x'",
+        "05_more: the file is not a readable notebook",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "text"),
+    [
+        ([lesson()], "No claim was made."),
+        ([lesson(shown(WON))], "1 claim: it holds."),
+        ([lesson(shown(WON), shown(WON))], "2 claims: all hold."),
+        ([lesson(shown(WON), shown(LOST))], "1 of 2 claims does not hold here."),
+        ([lesson(shown(NAN), shown(LOST))], "2 of 2 claims do not hold here."),
+        (
+            [lesson(shown(WON), failure=Failure(1, "x", "E"))],
+            "1 claim: it holds. 1 lesson did not run to its end.",
+        ),
+    ],
+)
+def test_the_verdict_is_a_sentence(results: list[Result], text: str) -> None:
+    assert report.verdict(results) == text
