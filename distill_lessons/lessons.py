@@ -55,7 +55,7 @@ def workspace(cwd: Path) -> tuple[Path, Copied]:
     """Return the folder of lessons to work in, making it where it does not exist.
 
     Inside a checkout these are the checkout's notebooks. Elsewhere it is ``notebooks`` in the
-    current folder, or the current folder if that is it already, and missing lessons are added.
+    current folder, or the current folder if it holds a lesson already; missing lessons are added.
 
     Args:
         cwd: the learner's current folder.
@@ -71,7 +71,8 @@ def workspace(cwd: Path) -> tuple[Path, Copied]:
     cwd = cwd.resolve()
     if checkout and cwd.is_relative_to(source.parent.resolve()):
         return source, Copied((), (), ())
-    folder = cwd if (cwd / START).is_file() else cwd / "notebooks"
+    here = any((cwd / lesson.name).is_file() for lesson in source.glob("*.ipynb"))
+    folder = cwd if here else cwd / "notebooks"
     return folder, copy_missing(source, folder)
 
 

@@ -116,9 +116,10 @@ def test_an_installed_course_works_in_the_current_folder(
     folder, copied = lessons.workspace(home)
     assert folder == home.resolve() / "notebooks"
     assert len(copied.added) == 3
+    (folder / "00_start_here.ipynb").unlink()
     inside, copied = lessons.workspace(folder)  # not notebooks/notebooks
     assert inside == folder
-    assert copied.added == ()
+    assert copied.added == ("00_start_here.ipynb",)
 
 
 def test_a_checkout_works_in_its_own_folder(
