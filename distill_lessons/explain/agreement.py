@@ -180,13 +180,16 @@ def draw_controls(table: pd.DataFrame, *, title: str | None = None, ax: Axes | N
         where = np.array([names.index(c) for c in rows["comparison"]])
         where = where + 0.18 * (j - (len(shown) - 1) / 2)  # side by side, not on top
         colour, marker = SIMILARITIES[metric]
-        bars = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
-        ax.errorbar(rows["value"], where, xerr=np.abs(bars), fmt=marker, color=colour, label=metric,
-                    ms=8, capsize=3)  # fmt: skip
+        value, low, high = (rows[c].to_numpy() for c in ("value", "low", "high"))
+        bars = np.maximum([value - low, high - value], 0)  # rounding may leave −1e-17
+        ax.errorbar(
+            value, where, xerr=bars, fmt=marker, color=colour, label=metric, ms=8, capsize=3
+        )
     for i in range(1, len(names)):
         ax.axhline(i - 0.5, color="#dddddd", lw=1)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(min(0.0, ax.get_xlim()[0]), 1.03)
     ax.set_xlabel("similarity with the reference (95 % interval over inputs)")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     ax.set_title(title or "A similarity is read beside its controls.", loc="left")
@@ -231,8 +234,6 @@ def resettable_layers(model: nn.Module) -> list[str]:
     """
     names: list[str] = []
     for name, module in model.named_modules():
-        if any(name.startswith(f"{outer}.") for outer in names if outer):
-            continue  # part of a compound layer that resets itself as a whole
         if next(module.parameters(recurse=False), None) is not None:
             if _reset(module) is None:
                 raise ValueError(

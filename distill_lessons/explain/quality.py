@@ -156,8 +156,9 @@ def draw_curves(table: pd.DataFrame, *, title: str | None = None, ax: Axes | Non
         for order, line in (("attribution", "-"), ("random", ":")):
             part = table[(table["kind"] == kind) & (table["order"] == order)]
             mean = part.groupby("fraction")["score"].mean()
-            ax.plot(mean.index, mean, line, color=colour, marker=marker, label=f"{kind}, {order}",
-                    lw=2.5, ms=6, mfc="white" if order == "random" else colour)  # fmt: skip
+            fill = colour if order == "attribution" else "white"
+            ax.plot(mean.index, mean, line, color=colour, marker=marker, markerfacecolor=fill,
+                    linewidth=2.5, clip_on=False, label=f"{kind}, {order}")  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, 1.02))
     ax.set_xlabel("fraction of features replaced or put in")
     ax.set_ylabel("probability of the class")

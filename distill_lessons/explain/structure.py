@@ -39,9 +39,9 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
         One row per call: `layer` (its name, with "#2" for a second call), `kind`, `output_shape`
         (without N), `parameters` (counted at the first call), `multiply_adds` per input (NaN where
         we have no rule; norms and activations count 0), `inputs` (names of the layers that feed it)
-        and `join` (the operation that brought several inputs together). The first row is the input;
-        a last row "output" appears where `forward` joins layers at its end. Parameters that belong
-        to no layer, such as a free `nn.Parameter`, are not listed.
+        and `joined_by` (the operation that brought several inputs together). The first row is the
+        input; a last row "output" appears where `forward` joins layers at its end. Parameters that
+        belong to no layer, such as a free `nn.Parameter`, are not listed.
 
     Raises:
         ValueError: if x holds no input, or no layer is called.
@@ -68,7 +68,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
                 "parameters": 0,
                 "multiply_adds": 0,
                 "inputs": tuple(rows[i]["layer"] for i in sources),
-                "join": join,
+                "joined_by": join,
                 **costs,
             }
         )
@@ -122,14 +122,14 @@ def draw_layers(table: pd.DataFrame, *, title: str | None = None, ax: Axes | Non
     columns = {"output shape": 0.66, "parameters": 0.82, "multiply-adds": 1.0}
     lanes: list[int] = []  # last row of the arc that runs in each lane beside the boxes
     for i, row in enumerate(table.itertuples()):
-        role = "join" if row.join else "weights" if row.parameters else "other"
+        role = "join" if row.joined_by else "weights" if row.parameters else "other"
         box = FancyBboxPatch(
             (0.10, i - 0.32), 0.40, 0.64, boxstyle="round,pad=0,rounding_size=0.02",
             mutation_aspect=n / 2, facecolor=COLOURS[role], edgecolor="#444444", zorder=2,
         )  # fmt: skip
         ax.add_patch(box)
         kind = row.kind if row.layer.lower() == row.kind.lower() else f"{row.layer}: {row.kind}"
-        kind = f"{kind}  ({row.join})" if row.join else kind
+        kind = f"{kind}  ({row.joined_by})" if row.joined_by else kind
         ax.text(0.30, i, _short(kind), ha="center", va="center", size="large", zorder=3)
         cells = (" × ".join(map(str, row.output_shape)), _number(row.parameters))
         for where, text in zip(columns.values(), (*cells, _number(row.multiply_adds)), strict=True):
