@@ -124,20 +124,20 @@ def draw_layers(table: pd.DataFrame, *, title: str | None = None, ax: Axes | Non
     for i, row in enumerate(table.itertuples()):
         role = "join" if row.joined_by else "weights" if row.parameters else "other"
         box = FancyBboxPatch(
-            (0.10, i - 0.32), 0.40, 0.64, boxstyle="round,pad=0,rounding_size=0.02",
-            mutation_aspect=n / 2, facecolor=COLOURS[role], edgecolor="#444444", zorder=2,
+            (0.10, i - 0.32), 0.40, 0.64, boxstyle="round,pad=0,rounding_size=0.01",
+            mutation_aspect=20, facecolor=COLOURS[role], edgecolor="#444444", zorder=2,
         )  # fmt: skip
         ax.add_patch(box)
         kind = row.kind if row.layer.lower() == row.kind.lower() else f"{row.layer}: {row.kind}"
         kind = f"{kind}  ({row.joined_by})" if row.joined_by else kind
-        ax.text(0.30, i, _short(kind), ha="center", va="center", size="large", zorder=3)
+        ax.text(0.30, i, _short(kind), ha="center", va="center", size=12, zorder=3)
         cells = (" × ".join(map(str, row.output_shape)), _number(row.parameters))
         for where, text in zip(columns.values(), (*cells, _number(row.multiply_adds)), strict=True):
-            ax.text(where, i, text, ha="right", va="center", size="large")
+            ax.text(where, i, text, ha="right", va="center", size=12)
         for source in (row_of[name] for name in row.inputs):
             _draw_arrow(ax, source, i, lanes)
     for name, where in columns.items():
-        ax.text(where, -0.85, name, ha="right", va="center", size="large", weight="bold")
+        ax.text(where, -0.85, name, ha="right", va="center", size=12, weight="bold")
     ax.set(xlim=(0.06 - 0.035 * len(lanes), 1.02), ylim=(n - 0.4, -1.3))
     ax.set_axis_off()
     total = table["parameters"].sum()

@@ -185,6 +185,7 @@ def draw_most_exciting(
     ax.set_yticks(middles, names)
     ax.set_xticks([])
     ax.tick_params(length=0)
+    ax.grid(False)
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.set_title(f"The {k} images that excite each unit most, strongest left.", loc="left")
