@@ -115,11 +115,12 @@ def test_weights_that_cannot_be_packed_leave_the_old_files(tmp_path: Path, monke
 
 
 def test_many_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+    nets = [net(seed) for seed in range(16)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda seed: checkpoints.save(net(seed), tmp_path / "m"), range(16)))
-    model = net(seed=99)
-    checkpoints.load(model, tmp_path / "m")
-    assert any(torch.equal(weights(model), weights(net(seed))) for seed in range(16))
+        list(pool.map(lambda model: checkpoints.save(model, tmp_path / "m"), nets))
+    found = net(seed=99)
+    checkpoints.load(found, tmp_path / "m")
+    assert any(torch.equal(weights(found), weights(model)) for model in nets)
     assert names(tmp_path) == ["m.json", "m.safetensors"]
 
 
