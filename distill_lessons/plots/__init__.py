@@ -12,21 +12,29 @@ from distill_lessons.plots.charts import (
     heatmap,
     learning_curves,
     reliability,
+    strips,
 )
 from distill_lessons.plots.pictures import images, probability_bars
+from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
 
 __all__ = [
     "ROLES",
     "Role",
+    "bands",
+    "class_bars",
+    "course_map",
     "curves",
     "dendrogram",
     "forest",
     "heatmap",
     "images",
     "learning_curves",
+    "pairs",
     "probability_bars",
     "reliability",
     "show",
+    "strips",
+    "temperature_bars",
     "use_theme",
 ]
