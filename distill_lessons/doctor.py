@@ -214,11 +214,10 @@ def data_set(config: Settings) -> Check:
     try:
         from distill_lessons import sources
 
-        name = sources._TORCHVISION[config.dataset][0]
-        parts = [sources._open(name, config.data_dir, train=train) for train in (True, False)]
+        there = sources.is_there(config.dataset, config.data_dir)
     except Exception as error:
         return Check("data set", "problem", _short(error), _install("torchvision"))
-    if all(part is not None for part in parts):
+    if there:
         return Check("data set", "OK", f"{config.dataset} is in {config.data_dir}")
     remedy = f"Fetch it before class: distill-lessons data {config.dataset}"
     return Check("data set", "warning", f"{config.dataset} is not in {config.data_dir}", remedy)

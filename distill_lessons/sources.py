@@ -6,9 +6,10 @@ Each reader returns all images and labels of a source as tensors. Splitting is t
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import tempfile
-import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +64,26 @@ def read_torchvision(name: str, root: Path) -> tuple[XY, XY, tuple[str, ...]]:
         _download(class_name, folder, root, name)
         train, test = _open(class_name, root), _open(class_name, root, train=False)
     if train is None or test is None:
-        raise FileNotFoundError(_not_found(name, root / folder, "the files there are damaged"))
+        raise FileNotFoundError(_not_found(name, root / folder, "what came is unreadable"))
     # Some class names are like "0 - zero"; the figure labels want the short form.
     classes = tuple(str(c).split(" - ")[0] for c in train.classes)
     return _tensors(train), _tensors(test), classes
 
 
+def is_there(name: str, root: Path) -> bool:
+    """Tell whether the files of a torchvision data set are in `root`; nothing is downloaded."""
+    class_name, _ = _TORCHVISION[name]
+    return all(_open(class_name, root, train=train) is not None for train in (True, False))
+
+
 def _open(class_name: str, root: Path, train: bool = True) -> Any:
     import torchvision
 
+    make = getattr(torchvision.datasets, class_name)
     try:
-        return getattr(torchvision.datasets, class_name)(str(root), train=train, download=False)
-    except RuntimeError:  # torchvision's "Dataset not found or corrupted"
+        return make(str(root), train=train, download=False)
+    # torchvision's "Dataset not found or corrupted", and what it says of files that are cut short.
+    except (RuntimeError, ValueError, AssertionError, EOFError):
         return None
 
 
@@ -91,24 +100,39 @@ def _download(class_name: str, folder: str, root: Path, name: str) -> None:
         make = getattr(torchvision.datasets, class_name)
         make(str(staging), train=True, download=True)
         make(str(staging), train=False, download=True)
-        if target.exists() and _open(class_name, root) is None:
-            # Half a data set from elsewhere: keep it, it is the user's, but out of the way.
-            aside = tempfile.mkdtemp(prefix=f"{folder}-set-aside-", dir=root)
-            target.replace(Path(aside) / folder)
-        try:
-            (staging / folder).replace(target)
-        except OSError:
-            if not target.exists():  # unless another kernel was first, which is as good
-                raise
-    except (urllib.error.URLError, RuntimeError, OSError) as error:
+        _place(staging / folder, target, lambda where: _open(class_name, where) is not None)
+    except (RuntimeError, OSError, EOFError, http.client.HTTPException) as error:
         raise FileNotFoundError(_not_found(name, target, str(error))) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _place(staged: Path, target: Path, is_whole: Callable[[Path], bool]) -> None:
+    """Rename a whole data set into its place, where other kernels may do the same just now."""
+    for attempt in range(10):
+        try:
+            staged.replace(target)
+            return
+        except OSError:  # something is there
+            if is_whole(target.parent):
+                return  # another kernel was first, which is as good
+            if attempt == 9:
+                raise
+        # Half a data set from elsewhere: keep it, it is the user's, but out of the way.
+        aside = Path(tempfile.mkdtemp(prefix=f"{target.name}-set-aside-", dir=target.parent))
+        try:
+            target.replace(aside / target.name)
+        except OSError:
+            aside.rmdir()  # another kernel has moved it
+        else:
+            if is_whole(aside):  # another kernel's good copy came between the look and the move
+                shutil.rmtree(aside)
+
+
 def _not_found(name: str, target: Path, why: str) -> str:
+    found = "is incomplete or damaged there" if target.exists() else "is not there"
     return (
-        f"The data set {name!r} was looked for in {target} and is not there; downloading it failed "
+        f"The data set {name!r} was looked for in {target} and {found}; downloading it failed "
         f"too ({why}). Two ways out: copy the folder {target.name!r} from a machine that has it "
         f"to {target.parent} (or point DISTILL_DATA to where it is), or work with the digits, "
         "which need no file: unset DISTILL_DATASET."
@@ -125,7 +149,7 @@ def read_folder(folder: Path) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """Return the images of a folder that holds one folder per class.
 
     All images take the size of the first one; if every image is grey there is one channel, else
-    three.
+    three. Transparency is ignored.
 
     Args:
         folder: such as ``fruit/`` with ``fruit/apple/1.jpg``, ``fruit/pear/7.png``, ...
@@ -137,7 +161,7 @@ def read_folder(folder: Path) -> tuple[Tensor, Tensor, tuple[str, ...]]:
         FileNotFoundError: if the folder does not exist.
         ValueError: if it holds fewer than two class folders with images, or a damaged image.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -158,8 +182,9 @@ def read_folder(folder: Path) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     for file in (file for files in found.values() for file in files):
         try:
             with Image.open(file) as image:
-                images.append(image.convert("L" if image.mode in ("1", "L") else "RGB"))
-        except (UnidentifiedImageError, OSError) as error:
+                image.load()
+                images.append(_eight_bits(image))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{file} is not a readable image ({error}); remove it.") from error
     mode = "L" if all(image.mode == "L" for image in images) else "RGB"
     pixels = np.stack([np.asarray(i.convert(mode).resize(images[0].size)) for i in images])
@@ -167,3 +192,14 @@ def read_folder(folder: Path) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     x = x[:, None] if mode == "L" else x.permute(0, 3, 1, 2)
     y = torch.tensor([k for k, files in enumerate(found.values()) for _ in files])
     return x.float().div(255).contiguous(), y, tuple(found)
+
+
+def _eight_bits(image: Any) -> Any:
+    """Return a Pillow image in mode L if it is grey, else in mode RGB."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):  # 16 bits, which `convert` would cut off at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of type {image.mode}, whose range is open: use 8 bits")
+    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")

@@ -212,3 +212,27 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
     ax.grid(axis="y", visible=False)
     ax.set(xlabel=xlabel, title=title)
     return ax
+
+
+def strips(table: pd.DataFrame, title: str, *, ylabel: str) -> Axes:
+    """Draw one mark per run, a column of marks per method, and the mean as a line.
+
+    Args:
+        table: one column per method, one row per seed.
+        title: a sentence.
+        ylabel: what the values are, with their unit.
+    """
+    _, ax = plt.subplots(figsize=(1.6 + 1.9 * table.shape[1], 4.2))
+    # Spread sideways by rank, not by chance, so that the figure is the same each time.
+    for at, column in enumerate(table):
+        values = np.sort(table[column].to_numpy())
+        role = ROLES["baseline" if at == 0 else "student"]
+        sideways = at + np.linspace(-0.15, 0.15, len(values))
+        ax.scatter(sideways, values, color=role.color, marker=role.marker, s=45, alpha=0.75)
+        ax.hlines(values.mean(), at - 0.28, at + 0.28, color=role.color, lw=2)
+        ax.annotate(f"{values.mean():.1f}", (at + 0.3, values.mean()), va="center", fontsize=11)
+    ax.set_xticks(range(table.shape[1]), labels=list(table))
+    ax.set_xlim(-0.5, table.shape[1] - 0.3)
+    ax.grid(axis="x", visible=False)
+    ax.set(ylabel=ylabel, title=title)
+    return ax
