@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,25 +109,36 @@ def _download(class_name: str, folder: str, root: Path, name: str) -> None:
 
 
 def _place(staged: Path, target: Path, is_whole: Callable[[Path], bool]) -> None:
-    """Rename a whole data set into its place, where other kernels may do the same just now."""
-    for attempt in range(10):
+    """Rename a whole data set into its place, where other kernels may do the same just now.
+
+    Half a data set that is in the way is the user's: it is kept, under another name. Only the
+    kernel that could create the mark in it moves it; otherwise one kernel, having looked a moment
+    ago, would move the good copy that another has just put there.
+    """
+    mark = target / ".being-set-aside"
+    problem = OSError("another kernel has been moving it for too long")
+    for _ in range(100):
         try:
             staged.replace(target)
             return
-        except OSError:  # something is there
-            if is_whole(target.parent):
-                return  # another kernel was first, which is as good
-            if attempt == 9:
-                raise
-        # Half a data set from elsewhere: keep it, it is the user's, but out of the way.
-        aside = Path(tempfile.mkdtemp(prefix=f"{target.name}-set-aside-", dir=target.parent))
+        except OSError as error:  # something is there
+            problem = error
+        if is_whole(target.parent):
+            return  # another kernel was first, which is as good
         try:
+            mark.touch(exist_ok=False)
+        except FileNotFoundError:
+            continue  # another kernel has moved it
+        except FileExistsError:
+            time.sleep(0.05)  # another kernel is moving it
+            continue
+        if not is_whole(target.parent):
+            aside = Path(tempfile.mkdtemp(prefix=f"{target.name}-set-aside-", dir=target.parent))
             target.replace(aside / target.name)
-        except OSError:
-            aside.rmdir()  # another kernel has moved it
-        else:
-            if is_whole(aside):  # another kernel's good copy came between the look and the move
-                shutil.rmtree(aside)
+            mark = aside / target.name / mark.name
+        mark.unlink()
+        mark = target / mark.name
+    raise problem
 
 
 def _not_found(name: str, target: Path, why: str) -> str:
