@@ -46,6 +46,10 @@ class Split:
         """
         if self.x.ndim != 4:
             raise ValueError(f"x has shape {tuple(self.x.shape)}; images need (N, C, H, W).")
+        if not self.x.is_floating_point():
+            raise ValueError(
+                f"x has type {self.x.dtype}; images are floats in [0, 1]: use x.float() / 255."
+            )
         if self.y.shape != self.x.shape[:1]:
             raise ValueError(
                 f"y has shape {tuple(self.y.shape)} for {len(self.x)} images; give one label each."
@@ -62,6 +66,7 @@ class Split:
     def take(self, index: Tensor | Sequence[int]) -> Split:
         """Return the images at `index`, in that order."""
         index = torch.as_tensor(index, device=self.x.device)
+        index = index if len(index) else index.long()  # of an empty list torch makes floats
         return Split(self.x[index], self.y[index])
 
     def to(self, device: str | torch.device) -> Split:
@@ -146,7 +151,7 @@ def load(
     """
     from distill_lessons import sources
 
-    root = load_settings({}).data_dir if root is None else Path(root)
+    root = load_settings().data_dir if root is None else Path(root)
     if name.startswith("folder:"):
         x, y, classes = sources.read_folder(Path(name.removeprefix("folder:")).expanduser())
         own_test = None
@@ -156,7 +161,7 @@ def load(
     else:
         (x, y), own_test, classes = sources.read_torchvision(name, root)
 
-    parts = split_indices(y, SHARES, seed=seed)
+    parts = split_indices(y, SHARES, seed=seed, classes=classes)
     if own_test is None:
         train, valid, test = (Split(x[i], y[i]) for i in parts)
     else:
@@ -220,13 +225,16 @@ def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
     return joined[torch.randperm(n, generator=generator)].to(y.device)
 
 
-def split_indices(y: Tensor, shares: Sequence[float], *, seed: int) -> list[Tensor]:
+def split_indices(
+    y: Tensor, shares: Sequence[float], *, seed: int, classes: Sequence[str] | None = None
+) -> list[Tensor]:
     """Divide the indices of `y` into parts in which every class has its share.
 
     Args:
         y: labels, shape ``(N,)``.
         shares: fractions that sum to 1, one per part.
         seed: decides which image goes where.
+        classes: names for the error's message.
 
     Returns:
         One index tensor per part: disjoint, shuffled, together all of ``range(N)``.
@@ -239,8 +247,9 @@ def split_indices(y: Tensor, shares: Sequence[float], *, seed: int) -> list[Tens
     labels, counts = y.unique(return_counts=True)
     if int(counts.min()) < len(shares):
         label = int(labels[counts.argmin()])
+        name = repr(classes[label]) if classes else label
         raise ValueError(
-            f"class {label} has {int(counts.min())} images, too few for {len(shares)} parts; "
+            f"class {name} has {int(counts.min())} images, too few for {len(shares)} parts; "
             "add images of it or leave the class out."
         )
     for label in labels:

@@ -59,7 +59,9 @@ def mlp(
       (3): Linear(in_features=32, out_features=10, bias=True)
     )
     """
-    _check_sizes(image_shape, n_classes, hidden)
+    _check_sizes(image_shape, n_classes)
+    if any(units < 1 for units in hidden):
+        raise ValueError(f"hidden={tuple(hidden)}: every layer needs at least one unit.")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout} must be a probability in [0, 1).")
     sizes = [math.prod(image_shape), *hidden]
@@ -90,7 +92,9 @@ def cnn(image_shape: Shape, n_classes: int, *, width: int = 16, seed: int = 0) -
     Raises:
         ValueError: if a size is not positive or the image is smaller than 4×4.
     """
-    _check_sizes(image_shape, n_classes, [width])
+    _check_sizes(image_shape, n_classes)
+    if width < 1:
+        raise ValueError(f"width={width}: every layer needs at least one channel.")
     channels, height, breadth = image_shape
     if min(height, breadth) < 4:
         raise ValueError(f"image_shape={image_shape}: two poolings need images of at least 4×4.")
@@ -113,13 +117,11 @@ def cnn(image_shape: Shape, n_classes: int, *, width: int = 16, seed: int = 0) -
     return net
 
 
-def _check_sizes(image_shape: Shape, n_classes: int, hidden: Sequence[int]) -> None:
+def _check_sizes(image_shape: Shape, n_classes: int) -> None:
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ValueError(f"image_shape={image_shape} must be (C, H, W), all positive.")
     if n_classes < 2:
         raise ValueError(f"n_classes={n_classes}: a classifier needs at least two classes.")
-    if any(units < 1 for units in hidden):
-        raise ValueError(f"hidden={tuple(hidden)}: every layer needs at least one unit.")
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -149,9 +151,12 @@ def latency(model: nn.Module, x: Tensor, *, repeats: int = 50) -> float:
     Args:
         model: any net; its mode is restored.
         x: a batch ``(N, C, H, W)``; one image gives the latency, many the throughput.
-        repeats: how many passes are timed, after five that are not.
+        repeats: how many passes are timed, after five that are not; at least 1.
     """
     from distill_lessons.training import evaluating
+
+    if repeats < 1:
+        raise ValueError(f"repeats={repeats} must be at least 1.")
 
     def synchronise() -> None:
         if x.device.type == "cuda":
