@@ -49,7 +49,14 @@ def temperature_slider(z: Any, classes: Sequence[str]) -> Any:
     import ipywidgets as widgets
 
     slider = widgets.FloatLogSlider(
-        value=1.0, base=10, min=-1, max=2, step=0.05, description="T", readout_format=".2f"
+        value=1.0,
+        base=10,
+        min=-1,
+        max=2,
+        step=0.05,
+        description="T",
+        readout_format=".2f",
+        layout=widgets.Layout(width=f"{PIXELS_WIDE}px"),
     )
     picture = widgets.Image(value=bars_png(row, classes, slider.value), width=PIXELS_WIDE)
     words = widgets.HTML(in_words(row, classes, slider.value))

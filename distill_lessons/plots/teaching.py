@@ -107,7 +107,6 @@ def pairs(
     title: str,
     *,
     ylabel: str,
-    factor: float = 100.0,
 ) -> Axes:
     """Draw two treatments of the same seeds, a thin line joining each pair.
 
@@ -116,12 +115,9 @@ def pairs(
         second: the same for the other treatment.
         title: a sentence.
         ylabel: label with unit.
-        factor: what values are multiplied by, 100 for accuracies in per cent.
     """
     _, ax = plt.subplots(figsize=(5.2, 4.0))
-    sides = [
-        (name, np.asarray(values) * factor, ROLES[role]) for name, values, role in (first, second)
-    ]
+    sides = [(name, np.asarray(values), ROLES[role]) for name, values, role in (first, second)]
     for a, b in zip(sides[0][1], sides[1][1], strict=True):
         ax.plot([0, 1], [a, b], color="#BBBBBB", lw=1.2, zorder=1)
     for at, (_, values, role) in enumerate(sides):
@@ -151,7 +147,7 @@ def course_map(
     if unknown:
         raise ValueError(f"arrows name {unknown}, not among boxes {list(boxes)}; add or rename.")
     _, ax = plt.subplots(figsize=(9.6, 4.0))
-    wide, high = 1.0, 0.42
+    wide, high = 1.1, 0.34
     for name, (x, y, style) in boxes.items():
         colour = ROLES[style].color
         corner = (x - wide / 2, y - high / 2)
