@@ -26,7 +26,7 @@ MIN_ROWS = 64  # below this the cost of calling torch outweighs the cache
 
 
 def private_copy(model: nn.Module) -> nn.Module:
-    """Return a frozen copy in eval mode: whatever is done to it, the caller's model is untouched."""
+    """Return a frozen copy in eval mode: whatever is done to it, the original is safe."""
     twin = copy.deepcopy(model).eval()
     return twin.requires_grad_(False)
 
@@ -107,13 +107,16 @@ def bytes_per_row(model: nn.Module, x: Tensor) -> int:
     return total[0]
 
 
-def rows_per_chunk(row_bytes: int, memory: float, *, cache: int = CACHE) -> int:
+def rows_per_chunk(
+    row_bytes: int, memory: float, *, cache: int = CACHE, least: int = MIN_ROWS
+) -> int:
     """Return how many rows to run at once: as many as fit the cache, never more than the limit.
 
     Args:
         row_bytes: memory of one row's activations.
         memory: limit in MiB.
         cache: bytes that pay; more of them would only move data in and out.
+        least: rows that pay even beyond the cache, because each call to torch has a cost.
 
     Raises:
         ValueError: if the limit is not even enough for one row.
@@ -124,7 +127,7 @@ def rows_per_chunk(row_bytes: int, memory: float, *, cache: int = CACHE) -> int:
             f"memory={memory:g} MiB is less than one input takes; "
             f"give at least {row_bytes / MIB:.2g} MiB."
         )
-    return max(1, min(limit, max(MIN_ROWS, cache // row_bytes)))
+    return max(1, min(limit, max(least, cache // row_bytes)))
 
 
 def evaluate(model: nn.Module, x: Tensor, memory: float) -> Tensor:

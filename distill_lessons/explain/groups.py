@@ -87,7 +87,7 @@ def from_map(label_map: ArrayLike, input_shape: Shape) -> list[Array]:
     labels = np.asarray(label_map)
     if labels.shape not in (tuple(input_shape), tuple(input_shape[1:])) or labels.ndim == 0:
         raise ValueError(
-            f"a label map of shape {labels.shape} does not fit inputs of shape {tuple(input_shape)}; "
+            f"a label map of shape {labels.shape} does not fit inputs {tuple(input_shape)}; "
             "give one label per feature or pixel, or a list of index arrays."
         )
     if not np.issubdtype(labels.dtype, np.integer):

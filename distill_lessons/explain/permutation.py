@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.explain import forward
-from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, inputs_for, labels
+from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.settings import one_of
 
 METRICS = ("accuracy", "cross_entropy", "soft_targets")
@@ -149,10 +149,9 @@ def permutation_importance(
             told = True
     sign = 1.0 if metric == "accuracy" else -1.0
     baseline = before @ onehot / onehot.sum(0)  # (K,), or (1,) for all images
-    values = (sign * (baseline - sums / onehot.sum(0))).cpu().numpy()
-    if not per_class:
-        return _summary(values[..., 0], baseline[0], metric, rows)
-    return _summary(values, baseline, metric, rows)
+    change = sign * (baseline - sums / onehot.sum(0))  # (G, R, K) or (G, R, 1)
+    keep = slice(None) if per_class else 0
+    return _summary(change[..., keep].cpu().numpy(), baseline[keep], metric, rows)
 
 
 def _permutations(n: int, repeats: int, seed: int) -> Array:
@@ -208,9 +207,7 @@ def _rerun(net: nn.Module, x: Tensor, memory: float, fast: bool) -> Rerun:
         row_bytes = forward.bytes_per_row(net, x)
     chunk = forward.rows_per_chunk(row_bytes, memory)
 
-    def pieces(
-        group: Tensor, changed: Tensor, orders: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def pieces(group: Tensor, changed: Tensor, orders: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         mine = flat[:, group]  # (N, |g|)
         if split is not None:
             weight = first.weight[:, group].T.contiguous()  # (|g|, H)
@@ -282,6 +279,4 @@ def _summary(values: Array, baseline: Tensor, metric: str, rows: int) -> Importa
 
         error = values.std(1, ddof=1) / np.sqrt(repeats)
         half = float(stats.t.ppf(0.975, repeats - 1)) * error
-    return Importance(
-        values, mean, mean - half, mean + half, baseline.cpu().numpy(), metric, rows
-    )
+    return Importance(values, mean, mean - half, mean + half, baseline.cpu().numpy(), metric, rows)

@@ -10,54 +10,27 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from distill_lessons.explain import forward
-from distill_lessons.explain.arrays import Array, check_logits, inputs_for
+from distill_lessons.explain.arrays import Array
+from distill_lessons.explain.credit import Explanation, checked, explained, prepare, view_output
 from distill_lessons.explain.groups import Groups, as_groups
-from distill_lessons.settings import one_of
 
 MAX_REGIONS = 16
-OUTPUTS = ("centred", "logits", "softmax")
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Credit for each prediction, with what is needed to judge it.
-
-    Attributes:
-        values: float64, shape `(N, *input_shape, K)`, or `(N, R, K)` for regions.
-        base: mean output over the background, shape `(K,)`.
-        outputs: the outputs that are explained, shape `(N, K)`.
-        gap: largest `|base + sum of values − output|` over inputs and classes, in units of the
-            output. A small gap is necessary for right values, and far from sufficient.
-        rows: inputs that went through the model (forward, or forward and back).
-        seconds: wall-clock time.
-        method: its name.
-    """
-
-    values: Array
-    base: Array
-    outputs: Array
-    gap: float
-    rows: int
-    seconds: float
-    method: str
 
 
 def coalitions(n_players: int) -> Array:
-    """Return all coalitions as booleans, shape `(2^n, n)`; row s holds player r if bit r of s is set.
+    """Return all coalitions, bool `(2^n, n)`: player r is in coalition s if bit r of s is set.
 
     >>> coalitions(2).astype(int).tolist()
     [[0, 0], [1, 0], [0, 1], [1, 1]]
     """
-    return (np.arange(2**n_players)[:, None] >> np.arange(n_players)) % 2 == 1
+    return np.asarray((np.arange(2**n_players)[:, None] >> np.arange(n_players)) % 2 == 1)
 
 
 def shapley_matrix(n_players: int) -> Array:
@@ -75,7 +48,7 @@ def shapley_matrix(n_players: int) -> Array:
     size = inside.sum(1, keepdims=True)
     joined = weight[np.maximum(size - 1, 0)]
     left_out = weight[np.minimum(size, n - 1)]
-    return np.where(inside, joined, -left_out).T
+    return np.asarray(np.where(inside, joined, -left_out).T)
 
 
 def shapley_of_game(values: Array) -> Array:
@@ -139,30 +112,37 @@ def image_game(
     linear_end = bool(rest) and type(rest[-1]) is nn.Linear and output != "softmax"
     body, head = (rest[:-1], rest[-1:]) if linear_end else (rest, [])
     row_bytes = forward.bytes_per_row(nn.Sequential(*rest), from_b[0]) * n_b
-    chunk = forward.rows_per_chunk(row_bytes, memory, cache=forward.CACHE)
+    chunk = forward.rows_per_chunk(row_bytes, memory)
 
     def value(masks: Tensor) -> Tensor:
         made = []
+        mixed = from_b.new_empty(min(chunk, len(masks)), n_b, width)  # new memory is slow memory
         with torch.no_grad():
             for part in masks.split(chunk):
                 inside = part.to(from_b.dtype)  # (S, R)
                 others = ((1 - inside) @ from_b.flatten(1)).view(-1, n_b, width)  # (S, B, H)
                 own = torch.einsum("sr,nrh->nsh", inside, from_x) + bias  # (N, S, H)
                 for h_x in own:
-                    h = forward.run_layers(body, (others + h_x[:, None]).view(-1, width))
+                    h = torch.add(others, h_x[:, None], out=mixed[: len(part)])  # (S, B, H)
+                    h = forward.run_layers(body, h.view(-1, width))
                     if output == "softmax":
-                        h = h.softmax(1)
+                        h = h.T.softmax(0).T  # much faster than over short rows
                     mean = h.reshape(len(part), n_b, -1).mean(1)  # (S, H') or (S, K)
                     made.append(forward.run_layers(head, mean))
         # made: for each chunk, for each image
         n = len(x)
-        return _finish(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
+        return view_output(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
 
     return value
 
 
 def _general_game(
-    model: nn.Module, x: Tensor, background: Tensor, regions: list[Array], output: str, memory: float
+    model: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    regions: list[Array],
+    output: str,
+    memory: float,
 ) -> Game:
     label = torch.empty(x[0].numel(), dtype=torch.long, device=x.device)
     for r, region in enumerate(regions):
@@ -181,7 +161,7 @@ def _general_game(
                     z = z.softmax(1) if output == "softmax" else z
                     made.append(z.view(len(part), len(flat), -1).mean(1))
         n = len(x)
-        return _finish(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
+        return view_output(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
 
     return value
 
@@ -191,11 +171,6 @@ def _contributions(first: nn.Linear, x: Tensor, regions: list[Array]) -> Tensor:
     flat = x.flatten(1)
     parts = [torch.as_tensor(region, device=x.device) for region in regions]
     return torch.stack([flat[:, part] @ first.weight[:, part].T for part in parts], 1)
-
-
-def _finish(z: Tensor, output: str) -> Tensor:
-    z = z.double()
-    return z - z.mean(-1, keepdim=True) if output == "centred" else z
 
 
 def exact(
@@ -259,86 +234,3 @@ def exact(
     values = total.transpose(0, 1).cpu().numpy()
     base, outputs = explained(net, x, background, output, memory)
     return checked(values, base, outputs, "exact", rows, start)
-
-
-def prepare(
-    model: nn.Module, x: Tensor, background: Tensor, output: str
-) -> tuple[Tensor, Tensor, nn.Module]:
-    """Return checked inputs and background on the model's device, and a private copy of the model.
-
-    Raises:
-        ValueError: for an unknown output, bad arrays, or a background of another shape.
-    """
-    one_of("output", output, OUTPUTS)
-    x = inputs_for(model, x)
-    shape = tuple(background.shape) if isinstance(background, Tensor) else None
-    if shape is None or len(shape) < 2 or shape[1:] != tuple(x.shape[1:]) or shape[0] < 1:
-        raise ValueError(
-            f"background has shape {shape}; give a tensor (B, {', '.join(map(str, x.shape[1:]))}) "
-            "of typical inputs, for example 100 of the training split."
-        )
-    background = background.to(x)
-    if not bool(background.isfinite().all()):
-        raise ValueError("background holds NaN or infinite values; leave such inputs out.")
-    return x, background, forward.private_copy(model)
-
-
-def explained(
-    net: nn.Module, x: Tensor, background: Tensor, output: str, memory: float
-) -> tuple[Array, Array]:
-    """Return the mean output over the background `(K,)` and the outputs for x `(N, K)`."""
-
-    def outputs(batch: Tensor) -> Array:
-        z = check_logits(forward.evaluate(net, batch, memory), len(batch)).double()
-        z = z.softmax(1) if output == "softmax" else _finish(z, output)
-        return np.asarray(z.cpu().numpy())
-
-    base = outputs(background).mean(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # said once
-        return base, outputs(x)
-
-
-def checked(
-    values: Array,
-    base: Array,
-    outputs: Array,
-    method: str,
-    rows: int,
-    start: float,
-    *,
-    tolerance: float | None = None,
-    additive: bool = True,
-    cause: str = "its rows may depend on one another, or it may be random in eval mode",
-) -> Explanation:
-    """Measure the additivity gap and return the explanation, or refuse it.
-
-    Args:
-        values: attributions, first axis N, last axis K.
-        base: mean output over the background, shape `(K,)`.
-        outputs: shape `(N, K)`.
-        method: name of the explainer.
-        rows: inputs that went through the model.
-        start: `time.perf_counter()` at the start.
-        tolerance: largest gap allowed; by default a thousandth of the largest output, at least of 1.
-        additive: whether the method adds up by construction, so that a gap is a fault.
-        cause: what a gap most likely comes from.
-
-    Raises:
-        ValueError: for attributions that are not finite, or a gap above the tolerance.
-    """
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"method={method!r} gave {int((~np.isfinite(values)).sum())} NaN or infinite "
-            "attributions. Look for NaN weights, or for a division by zero inside the model."
-        )
-    summed = values.reshape(len(values), -1, values.shape[-1]).sum(1)
-    gap = float(np.abs(base + summed - outputs).max())
-    limit = 1e-3 * max(1.0, float(np.abs(outputs).max())) if tolerance is None else tolerance
-    if additive and gap > limit:
-        raise ValueError(
-            f"method={method!r}: base value and attributions miss the model's output by {gap:.3g} "
-            f"(tolerance {limit:.3g}), so they do not explain this model. Likely cause: {cause}."
-        )
-    seconds = time.perf_counter() - start
-    return Explanation(values.astype(np.float64), base, outputs, gap, rows, seconds, method)

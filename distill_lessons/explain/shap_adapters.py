@@ -1,0 +1,284 @@
+"""shap's explainers behind one contract: `(N, *input_shape, K)`, float64, gap measured.
+
+What every adapter sees to: the background is given by the caller and used to the last row; centred
+logits are explained unless asked otherwise; the model that shap hooks is a copy; global random
+states are put back; the additivity gap is measured and judged. Kernel and permutation play the game
+of `shapley.image_game`, so they also explain regions and compare with exact values.
+Knows nothing about whether an explanation is faithful (see `quality`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill_lessons.explain import forward
+from distill_lessons.explain.arrays import Array
+from distill_lessons.explain.checks import check_explainable
+from distill_lessons.explain.credit import Explanation, checked, explained, prepare
+from distill_lessons.explain.groups import Groups, as_groups, singles
+from distill_lessons.explain.rescale import relu_stack, rescale
+from distill_lessons.explain.shapley import Game, exact, image_game
+from distill_lessons.settings import one_of
+
+METHODS = ("deep", "gradient", "kernel", "permutation", "exact")
+
+CAUSES = {
+    "deep": "an operation for which deep SHAP has no rule; run check_explainable(model, x_shape)",
+    "kernel": "l1_reg drops players; use l1_reg=0, or a larger tolerance",
+}
+
+
+def shap_values(
+    model: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    *,
+    method: str = "deep",
+    output: str = "centred",
+    regions: Groups | None = None,
+    samples: int | None = None,
+    l1_reg: float | str = 0,
+    engine: str = "auto",
+    seed: int = 0,
+    tolerance: float | None = None,
+    memory: float = 256.0,
+) -> Explanation:
+    """Share out the difference between each output and the background's mean among the inputs.
+
+    Args:
+        model: returns logits `(N, K)`; explained in eval mode on a copy.
+        x: images to explain, shape `(N, *input_shape)`.
+        background: what "without this feature" means, shape `(B, *input_shape)`. Its choice
+            changes the values; the error of the methods falls slowly with B.
+        method: `"deep"` (a rule for each activation; fast, approximate, additive), `"gradient"`
+            (expected gradients; approximate, its gap is reported and not judged), `"kernel"` and
+            `"permutation"` (sampling, for any model, additive), `"exact"` (up to 16 regions).
+        output: `"centred"` for `z_k − mean_j z_j`, `"logits"`, or `"softmax"`, which deep SHAP
+            passes the additivity check with and still gets wrong.
+        regions: a partition of the features, or a label map (see `groups`). Kernel, permutation
+            and exact then play with regions; deep and gradient add up their features' values.
+        samples: coalitions for kernel (default `2 R + 2048`), rounds for permutation (default 10,
+            each one order of arrival and its reverse), points for gradient (default 200).
+        l1_reg: kernel's feature selection; 0 for none. shap's own default, `"num_features(10)"`,
+            keeps ten features and sets all others to zero.
+        engine: for deep: `"auto"` takes our rule where the model is a plain ReLU net, `"shap"`
+            always `shap.DeepExplainer`.
+        seed: of the sampling methods.
+        tolerance: largest additivity gap; by default a thousandth of the largest output, or of 1.
+        memory: limit for temporary arrays in MiB, where we hold the arrays and not shap.
+
+    Returns:
+        Values of shape `(N, *input_shape, K)`, or `(N, R, K)` with regions, the base value, the
+        outputs, the gap, and what it cost.
+
+    Raises:
+        ValueError: for bad arguments, for layers that deep SHAP gets wrong, for attributions that
+            are not finite, or for an additivity gap above the tolerance.
+
+    Source: Lundberg & Lee (2017), A unified approach to interpreting model predictions; for
+        gradient: Erion et al. (2021), Improving performance of deep learning models with axiomatic
+        attribution priors and expected gradients.
+    """
+    one_of("method", method, METHODS)
+    one_of("engine", engine, ("auto", "shap"))
+    if samples is not None and samples < 1:
+        raise ValueError(f"samples={samples} must be at least 1.")
+    shape = tuple(x.shape[1:])
+    if method == "exact":
+        players = singles(int(np.prod(shape))) if regions is None else regions
+        found = exact(model, x, background, players, output=output, memory=memory)
+        return found if regions is not None else _reshaped(found, shape)
+    start = time.perf_counter()
+    x, background, net = prepare(model, x, background, output)
+    groups = singles(x[0].numel()) if regions is None else as_groups(regions, shape, partition=True)
+    base, outputs = explained(net, x, background, output, memory)
+    k, n_b = len(base), len(background)
+    samples = samples or {"kernel": 2 * len(groups) + 2048, "permutation": 10}.get(method, 200)
+    rows = estimate_rows(method, len(x), n_b, len(groups), k, samples)
+    if method == "deep":
+        values = _deep(net, x, background, output, engine, seed, memory, k)
+    elif method == "gradient":
+        _tell(method, net, x, rows, passes=3.0)
+        values = _gradient(wrapped(net, k, output), x, background, samples, seed)
+    else:
+        _tell(method, net, x, rows)
+        solve = partial(_kernel, samples=samples, l1_reg=l1_reg, seed=seed)
+        if method == "permutation":
+            solve = partial(_permutation, rounds=samples, seed=seed)
+        values, rows = _played(net, x, background, groups, solve, k, output, memory)
+    values = values.reshape(len(x), -1, k)
+    if regions is None:
+        values = values.reshape(len(x), *shape, k)
+    elif method in ("deep", "gradient"):
+        values = np.stack([values[:, group].sum(1) for group in groups], 1)
+    return checked(
+        values,
+        base,
+        outputs,
+        method,
+        rows,
+        start,
+        tolerance=tolerance,
+        additive=method != "gradient",
+        cause=CAUSES.get(method, "the model's rows may depend on one another"),
+    )
+
+
+def estimate_rows(
+    method: str, n_images: int, n_background: int, n_players: int, n_classes: int, samples: int = 0
+) -> int:
+    """Return how many inputs go through the model: the cost to compare explainers by.
+
+    Args:
+        method: see `shap_values`.
+        n_images: N, images to explain.
+        n_background: B.
+        n_players: features, or regions (not used by deep and gradient).
+        n_classes: K (each class is one backward pass for deep and gradient).
+        samples: see `shap_values`.
+
+    >>> estimate_rows("exact", 1, 50, 16, 10)
+    3276800
+    """
+    one_of("method", method, METHODS)
+    each: dict[str, int] = {
+        "deep": n_background * n_classes,
+        "gradient": samples * n_classes,
+        "kernel": min(samples, 2**n_players) * n_background,
+        "permutation": samples * (2 * n_players + 1) * n_background,
+        "exact": 2**n_players * n_background,
+    }
+    return n_images * each[method]
+
+
+def wrapped(net: nn.Module, n_classes: int, output: str) -> nn.Module:
+    """Return the model with its output changed by a layer that shap has a rule for.
+
+    Centring is a linear layer with weights `I − 1/K`, so every explainer handles it exactly.
+    """
+    if output == "logits":
+        return net
+    if output == "softmax":
+        return nn.Sequential(net, nn.Softmax(dim=1)).eval()
+    reference = next(net.parameters(), torch.zeros(()))
+    centre = nn.Linear(n_classes, n_classes, bias=False).to(reference)
+    centre.weight.data = torch.eye(n_classes).to(reference) - 1 / n_classes
+    return nn.Sequential(net, centre.requires_grad_(False)).eval()
+
+
+def _deep(
+    net: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    output: str,
+    engine: str,
+    seed: int,
+    memory: float,
+    k: int,
+) -> Array:
+    linears = relu_stack(net, x)
+    if linears is not None and engine == "auto" and output != "softmax":
+        return rescale(linears, x, background, centre=output == "centred", memory=memory)
+    problems = check_explainable(net, tuple(x.shape[1:]))
+    if problems:
+        raise ValueError("deep SHAP would be wrong for this model: " + " ".join(problems))
+    # DeepExplainer runs image and background side by side, forward and back, for each class.
+    _tell("deep", net, x, 2 * len(x) * len(background) * k, passes=3.0)
+    import shap
+
+    with forward.private_randomness(seed):
+        explainer = shap.DeepExplainer(wrapped(net, k, output), background)
+        # Additivity is checked by `checked`, in the same way for every method.
+        return np.asarray(explainer.shap_values(x, check_additivity=False), dtype=np.float64)
+
+
+def _gradient(net: nn.Module, x: Tensor, background: Tensor, samples: int, seed: int) -> Array:
+    import shap
+
+    with forward.private_randomness(seed):
+        explainer = shap.GradientExplainer(net, background)
+        return np.asarray(explainer.shap_values(x, nsamples=samples, rseed=seed), dtype=np.float64)
+
+
+TableGame = Callable[[Array], Array]
+
+
+def _played(
+    net: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    groups: list[Array],
+    solve: Callable[[TableGame, int], Array],
+    k: int,
+    output: str,
+    memory: float,
+) -> tuple[Array, int]:
+    """Let `solve` explain each image's game; return values `(N, R, K)` and the rows that it took.
+
+    shap sees a table with one row, "all players in", and one background row, "all out". The real
+    background is averaged inside the game, so no masker can leave out rows.
+    """
+    values, rows = np.zeros((len(x), len(groups), k)), 0
+    for i in range(len(x)):
+        # Players that equal the whole background change nothing; leaving them out saves samples.
+        differs = (x[i] != background).flatten(1).any(0).cpu().numpy()
+        active = [r for r, group in enumerate(groups) if differs[group].any()]
+        if not active:
+            continue
+        game = image_game(net, x[i : i + 1], background, groups, output=output, memory=memory)
+
+        def play(table: Array, game: Game = game, active: list[int] = active) -> Array:
+            nonlocal rows
+            rows += len(table) * len(background)
+            masks = torch.ones(len(table), len(groups), dtype=torch.bool, device=x.device)
+            masks[:, active] = torch.as_tensor(np.asarray(table) > 0.5, device=x.device)
+            return np.asarray(game(masks)[:, 0].cpu().numpy())
+
+        values[i, active] = solve(play, len(active))
+    return values, rows
+
+
+def _kernel(game: TableGame, n: int, *, samples: int, l1_reg: float | str, seed: int) -> Array:
+    import shap
+
+    with forward.private_randomness(seed):
+        explainer = shap.KernelExplainer(game, np.zeros((1, n)))
+        found = explainer.shap_values(np.ones((1, n)), nsamples=samples, l1_reg=l1_reg, silent=True)
+    return np.asarray(found[0])
+
+
+def _permutation(game: TableGame, n: int, *, rounds: int, seed: int) -> Array:
+    import shap
+
+    with forward.private_randomness(seed):
+        masker = shap.maskers.Independent(np.zeros((1, n)), max_samples=1)
+        explainer = shap.explainers.Permutation(game, masker, seed=seed)
+        found = explainer(np.ones((1, n)), max_evals=rounds * (2 * n + 1), silent=True)
+    return np.asarray(found.values[0])
+
+
+def _tell(method: str, net: nn.Module, x: Tensor, rows: int, passes: float = 1.0) -> None:
+    """Time the model on a few rows and say how long `rows` of them will take.
+
+    Only where the work may be long at all; `passes` counts a backward pass as two forward ones.
+    """
+    if rows < 20_000:
+        return
+    batch = x[:1].expand(64, *x.shape[1:])
+    with torch.no_grad():
+        net(batch)
+        start = time.perf_counter()
+        net(batch)
+    seconds = (time.perf_counter() - start) / len(batch) * rows * passes
+    forward.announce(f"{method} SHAP", rows, seconds)
+
+
+def _reshaped(found: Explanation, shape: tuple[int, ...]) -> Explanation:
+    values = found.values.reshape(len(found.values), *shape, -1)
+    return Explanation(**{**vars(found), "values": values})
