@@ -14,6 +14,7 @@ from distill_lessons.plots.charts import (
     reliability,
     strips,
 )
+from distill_lessons.plots.derivation import scaling
 from distill_lessons.plots.pictures import images, probability_bars
 from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
@@ -33,6 +34,7 @@ __all__ = [
     "pairs",
     "probability_bars",
     "reliability",
+    "scaling",
     "show",
     "strips",
     "temperature_bars",
