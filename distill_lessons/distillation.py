@@ -58,7 +58,7 @@ def distill(
 
     Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, section 2.
     """
-    check_distillation(transfer, z_teacher, T, alpha)
+    check_distillation(student, transfer, z_teacher, T, alpha)
     z_teacher = z_teacher.detach()
 
     def loss(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
@@ -68,7 +68,9 @@ def distill(
     return training.fit(student, transfer, loss, **fit_arguments)
 
 
-def check_distillation(transfer: Split, z_teacher: Tensor, T: float, alpha: float) -> None:
+def check_distillation(
+    student: nn.Module, transfer: Split, z_teacher: Tensor, T: float, alpha: float
+) -> None:
     """Raise a ValueError unless the parts of a distillation fit together; see `distill`."""
     losses.check_temperature(T)
     losses.check_alpha(alpha)
@@ -77,6 +79,12 @@ def check_distillation(transfer: Split, z_teacher: Tensor, T: float, alpha: floa
         raise ValueError(
             f"z_teacher has {len(z_teacher)} rows for {len(transfer)} transfer images; compute it "
             "with teacher_logits(teacher, transfer.x)."
+        )
+    n_classes = training.predict(student, transfer.x[:1]).shape[1]
+    if n_classes != z_teacher.shape[1]:
+        raise ValueError(
+            f"z_teacher has {z_teacher.shape[1]} classes but the student returns {n_classes} "
+            "logits; teacher and student must know the same classes."
         )
     losses.check_labels("transfer.y", transfer.y, z_teacher)
     if alpha > 0 and bool((transfer.y == UNLABELLED).all()):
@@ -101,7 +109,14 @@ def fine_tune(
 
 
 def join(*splits: Split) -> Split:
-    """Return one split with the images of all, in order; say, a labelled and an unlabelled one."""
+    """Return one split with the images of all, in order; say, a labelled and an unlabelled one.
+
+    Raises:
+        ValueError: if no split is given, or their images differ in shape.
+    """
+    shapes = {tuple(split.x.shape[1:]) for split in splits}
+    if len(shapes) != 1:
+        raise ValueError(f"splits have images of shapes {sorted(shapes)}; join those of one shape.")
     return Split(torch.cat([s.x for s in splits]), torch.cat([s.y for s in splits]))
 
 

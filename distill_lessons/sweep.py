@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from distill_lessons import losses, training
 from distill_lessons.claims import Effect, mean_effect
-from distill_lessons.data import Split
+from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
 
 
@@ -61,8 +62,6 @@ def fit_many(
         ValueError: if an argument is out of range, or the students cannot be stacked.
     """
     n_students = len(students)
-    if n_students == 0:
-        raise ValueError("students is empty; give at least one net.")
     if steps < 1 or batch_size < 1 or chunk < 1:
         raise ValueError(
             f"steps={steps}, batch_size={batch_size}, chunk={chunk}: each must be at least 1."
@@ -74,18 +73,16 @@ def fit_many(
         raise ValueError(
             f"seeds has {len(seeds)} entries for {n_students} students; give one each."
         )
-    if rows is None:
-        rows = torch.arange(len(split)).expand(n_students, -1)
-    if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
-        raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
+    training.check_rate(lr)
+    rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows.cpu()
+    _check_rows(rows, alphas, split)
     if z_teacher is None:
         if any(a < 1 for a in alphas):
             raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
-        with torch.no_grad():
-            n_classes = students[0](split.x[:1]).shape[1]
-        z_teacher = torch.zeros(len(split), n_classes, device=split.x.device)
+        z = training.predict(students[0], split.x[:1])  # (1, K)
+        z_teacher = torch.zeros_like(z).expand(len(split), -1)  # with alpha=1 it weighs nothing
     for t, a in set(zip(Ts, alphas, strict=True)):
-        check_distillation(split, z_teacher, t, a)
+        check_distillation(students[0], split, z_teacher, t, a)
 
     starts = range(0, n_students, chunk)
     with training.ticking(len(starts) * steps, title or f"training {n_students} students") as tick:
@@ -136,7 +133,7 @@ def _fit_chunk(
         while done < steps:
             # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
             shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
-            epoch = rows.cpu().gather(1, shuffled).to(split.x.device)
+            epoch = rows.gather(1, shuffled).to(split.x.device)
             for index in epoch.split(batch_size, dim=1):  # (S, B)
                 value = batched_loss(
                     params, buffers, split.x[index], split.y[index], z_teacher[index], T, alpha
@@ -149,19 +146,35 @@ def _fit_chunk(
                 done += 1
                 if done == steps:
                     break
+            for seed, last in zip(seeds, value.tolist(), strict=True):
+                if not math.isfinite(last):
+                    raise ValueError(
+                        f"the loss of the student of seed {seed} became {last} with lr={lr}; "
+                        "try a tenth of it."
+                    )
     with torch.no_grad():
         for s, student in enumerate(students):
             for name, parameter in student.named_parameters():
                 parameter.copy_(params[name][s])
 
 
+def _check_alike(students: Sequence[nn.Module]) -> None:
+    if len(students) == 0:
+        raise ValueError("students is empty; give at least one net.")
+    first, *others = map(_structure, students)
+    for i, other in enumerate(others, start=1):
+        if other != first:
+            raise ValueError(
+                f"students[{i}] differs from students[0] in its layers; stack only nets that are "
+                "built alike."
+            )
+
+
 def _check_stackable(students: Sequence[nn.Module]) -> None:
-    shapes = [{k: v.shape for k, v in student.named_parameters()} for student in students]
-    if any(shape != shapes[0] for shape in shapes):
-        raise ValueError("students differ in shape; stack only nets that are built alike.")
+    _check_alike(students)
     if len({id(student) for student in students}) < len(students):
         raise ValueError("students holds one net twice; build a net for each place.")
-    awkward = (nn.Dropout, nn.modules.batchnorm._BatchNorm)
+    awkward = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
     for module in students[0].modules():
         if isinstance(module, awkward) and getattr(module, "p", 1) > 0:
             raise ValueError(
@@ -170,8 +183,27 @@ def _check_stackable(students: Sequence[nn.Module]) -> None:
             )
 
 
+def _structure(net: nn.Module) -> list[tuple[object, ...]]:
+    layers = [(type(module), module.extra_repr()) for module in net.modules()]
+    return [*layers, *((name, p.shape) for name, p in net.named_parameters())]
+
+
+def _check_rows(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
+    n_students = len(alphas)
+    if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
+        raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
+    if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < len(split):
+        raise ValueError(f"rows must hold int64 indices of images, from 0 to {len(split) - 1}.")
+    labelled = (split.y.cpu()[rows] != UNLABELLED).any(1).tolist()
+    for s, (alpha, some) in enumerate(zip(alphas, labelled, strict=True)):
+        if alpha > 0 and not some:
+            raise ValueError(
+                f"alpha={alpha} weighs labels, but rows[{s}] holds no labelled image; use alpha=0."
+            )
+
+
 def _one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
-    each = [float(value)] * n if isinstance(value, (int, float)) else [float(v) for v in value]
+    each = [float(v) for v in (np.full(n, value) if np.ndim(value) == 0 else np.asarray(value))]
     if len(each) != n:
         raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
     return each
@@ -193,17 +225,21 @@ def _forward(skeleton: nn.Module, x: Tensor, params: Any, buffers: Any) -> Tenso
     return out
 
 
-@torch.inference_mode()
 def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -> Tensor:
-    """Return the logits of all students for the same images, shape ``(S, N, K)``."""
+    """Return the logits of all students for the same images, shape ``(S, N, K)``.
+
+    Raises:
+        ValueError: if there is no student, or they are not built alike.
+    """
+    _check_alike(students)
     parts = []
     for start in range(0, len(students), chunk):
         part = list(students[start : start + chunk])
-        with _all(training.evaluating, part):
+        with torch.inference_mode(), _all(training.evaluating, part):
             params, buffers = stack_module_state(part)
             run = vmap(partial(_forward, part[0], x))
             parts.append(run(params, buffers))
-    return torch.cat(parts).clone()
+    return torch.cat(parts).clone()  # no inference tensors, see `training.predict`
 
 
 def sweep(
@@ -242,6 +278,8 @@ def sweep(
     if not grid:
         raise ValueError("seeds, Ts and alphas must each hold at least one value.")
     students = [build(seed) for seed, _, _ in grid]
+    z = training.predict(students[0], measure.x[:1])  # (1, K)
+    training.check_labelled("measure", measure, z.expand(len(measure), -1))
     run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
     fit_many(
         students,
@@ -258,8 +296,13 @@ def sweep(
 
 
 def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
-    """Return ``accuracy`` and ``loss`` of every student on a labelled split, one row each."""
+    """Return ``accuracy`` and ``loss`` of every student on a labelled split, one row each.
+
+    Raises:
+        ValueError: if an image has no label, or one that the students do not know.
+    """
     z = predict_many(students, split.x)  # (S, N, K)
+    training.check_labelled("split", split, z[0])
     accuracy = (z.argmax(2) == split.y).float().mean(1)
     log_q = torch.log_softmax(z, 2)
     loss = -log_q.gather(2, split.y.expand(len(z), -1)[..., None])[..., 0].mean(1)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from distill_lessons import models, training
 from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.settings import DATASETS
 from distill_lessons.training import calibration, cross_entropy, evaluate, fit, jitter, predict
 
 
@@ -214,6 +215,12 @@ def test_training_ends_at_the_first_epoch_that_is_good_enough() -> None:
         f"{round(threshold, 4) + 1e-4}."
     )
     assert evaluate(model, toy(seed=1))["loss"] == threshold
+
+
+def test_every_data_set_has_a_threshold_below_the_loss_of_ignorance() -> None:
+    for name in DATASETS:
+        assert 0 < training.threshold(name, 10) < math.log(10)
+    assert training.threshold("folder:fruit", 4) == 0.69  # half of log 4 = 1.386
 
 
 def test_a_loss_equal_to_the_threshold_is_accepted() -> None:
