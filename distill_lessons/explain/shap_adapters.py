@@ -167,7 +167,8 @@ def wrapped(net: nn.Module, n_classes: int, output: str) -> nn.Module:
     if output == "softmax":
         return nn.Sequential(net, nn.Softmax(dim=1)).eval()
     reference = next(net.parameters(), torch.zeros(()))
-    centre = nn.Linear(n_classes, n_classes, bias=False).to(reference)
+    # skip_init: drawing initial weights would move the caller's random state.
+    centre = nn.utils.skip_init(nn.Linear, n_classes, n_classes, bias=False).to(reference)
     centre.weight.data = torch.eye(n_classes).to(reference) - 1 / n_classes
     return nn.Sequential(net, centre.requires_grad_(False)).eval()
 
