@@ -38,6 +38,7 @@ class Effect:
         n: how many independent repeats (seeds) it rests on.
         wins: in how many of them the difference was positive, where that was counted.
         unit: ``""``, ``"points"`` (percentage points, stored as a fraction), ``"%"`` or ``"s"``.
+        per: what was repeated, in the plural: seeds, images, repeats.
     """
 
     value: float
@@ -46,6 +47,7 @@ class Effect:
     n: int = 1
     wins: int | None = None
     unit: str = ""
+    per: str = "seeds"
 
     def number(self, value: float) -> str:
         """Return `value` as it is shown in this effect's unit, without the unit's word."""
@@ -59,19 +61,22 @@ class Effect:
         text = self.number(self.value) + UNITS[self.unit][1]
         if self.n > 1:
             low, high = self.number(self.low), self.number(self.high)
-            text += f", 95 % interval [{low}, {high}], {self.n} seeds"
+            text += f", 95 % interval [{low}, {high}], {self.n} {self.per}"
         if self.wins is not None:
-            text += f", {self.wins} wins"
+            text += f", {self.wins} win" + ("" if self.wins == 1 else "s")
         return text
 
 
-def mean_effect(values: Sequence[float] | np.ndarray, *, unit: str = "") -> Effect:
+def mean_effect(
+    values: Sequence[float] | np.ndarray, *, unit: str = "", per: str = "seeds"
+) -> Effect:
     """Return the mean of independent repeats with its 95 % interval (Student's t).
 
     Args:
         values: one number per repeat (seed), shape ``(n,)``, n >= 2. For a comparison give the
             *paired differences*: the same seed with and without the change.
         unit: see `Effect`.
+        per: what the numbers are repeats of, in the plural.
 
     Returns:
         The effect. With the unit points, that of differences, `wins` counts the positive values.
@@ -94,7 +99,7 @@ def mean_effect(values: Sequence[float] | np.ndarray, *, unit: str = "") -> Effe
     half = stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
     mean = float(array.mean())
     wins = int((array > 0).sum()) if unit == "points" else None
-    return Effect(mean, mean - float(half), mean + float(half), len(array), wins, unit)
+    return Effect(mean, mean - float(half), mean + float(half), len(array), wins, unit, per)
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,12 @@ class Claim:
     def condition(self) -> str:
         """The bound in words, in the effect's unit."""
         factor, word = UNITS[self.effect.unit]
-        parts = []
-        if self.above is not None:
-            parts.append(f"above {self.above * factor:g}{word}")
-        if self.below is not None:
-            parts.append(f"below {self.below * factor:g}{word}")
+        bounds = {"above": self.above, "below": self.below}
+        parts = [
+            f"{side} {bound * factor:g}{word.removesuffix('s') if bound * factor == 1 else word}"
+            for side, bound in bounds.items()
+            if bound is not None
+        ]
         return " and ".join(parts)
 
     def __str__(self) -> str:

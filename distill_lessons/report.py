@@ -29,7 +29,7 @@ class ClaimRow:
         statement: what is claimed.
         effect: the estimate with its unit.
         interval: the 95 % interval, or ``""`` where the number is exact.
-        seeds: how many repeats the effect rests on, or ``""`` for one.
+        repeats: what the effect rests on, such as ``10 seeds``, or ``""`` for one number.
         wins: in how many of them the effect was positive, or ``""`` where that was not counted.
         needed: the bound in words.
         holds: the verdict.
@@ -41,7 +41,7 @@ class ClaimRow:
     statement: str
     effect: str
     interval: str
-    seeds: str
+    repeats: str
     wins: str
     needed: str
     holds: bool
@@ -164,7 +164,7 @@ def _outputs(notebook: Any) -> Iterator[tuple[int, Any, Any]]:
 def _row(data: dict[str, Any], lesson: str, number: int, cell: Any) -> ClaimRow:
     numbers = [float("nan") if data[k] is None else data[k] for k in ("value", "low", "high")]
     value, low, high = map(float, numbers)
-    effect = Effect(value, low, high, data["n"], data["wins"], data["unit"])
+    effect = Effect(value, low, high, data["n"], data["wins"], data["unit"], data["per"])
     finite = data["value"] is not None
     return ClaimRow(
         lesson=lesson,
@@ -173,7 +173,7 @@ def _row(data: dict[str, Any], lesson: str, number: int, cell: Any) -> ClaimRow:
         statement=data["statement"],
         effect=effect.number(value) + UNITS[effect.unit][1] if finite else "not a number",
         interval=f"[{effect.number(low)}, {effect.number(high)}]" if effect.n > 1 else "",
-        seeds=str(effect.n) if effect.n > 1 else "",
+        repeats=f"{effect.n} {effect.per}" if effect.n > 1 else "",
         wins="" if effect.wins is None else str(effect.wins),
         needed=data["condition"],
         holds=data["holds"],

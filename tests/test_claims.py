@@ -25,7 +25,8 @@ def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
     effect = mean_effect(values)
     assert effect.value == pytest.approx(np.mean(values))
     assert effect.n == len(values)
-    assert effect.wins == sum(v > 0 for v in values)
+    assert effect.wins is None  # only differences can win
+    assert mean_effect(values, unit="points").wins == sum(v > 0 for v in values)
     if np.std(values) > 1e-6:  # scipy has no interval without spread
         reference = stats.ttest_1samp(values, 0).confidence_interval(0.95)
         assert effect.low == pytest.approx(reference.low, abs=1e-9)
@@ -58,7 +59,7 @@ def test_an_interval_refuses_what_was_not_measured(bad: float) -> None:
             "+9.4 points, 95 % interval [+8.1, +10.7], 16 seeds, 16 wins",
         ),
         (Effect(-0.004, -0.01, 0.002, 3, 1, "points"),
-         "-0.4 points, 95 % interval [-1.0, +0.2], 3 seeds, 1 wins"),
+         "-0.4 points, 95 % interval [-1.0, +0.2], 3 seeds, 1 win"),
         (Effect(0.981, 0.981, 0.981, unit="%"), "98.1 %"),
         (Effect(1.25e-3, 1.25e-3, 1.25e-3, unit="s"), "0.00125 s"),
         (Effect(0.5, 0.4, 0.6, 5), "0.5, 95 % interval [0.4, 0.6], 5 seeds"),
@@ -134,6 +135,7 @@ def test_ipython_gets_the_claim_as_data() -> None:
         "n": 4,
         "wins": 3,
         "unit": "points",
+        "per": "seeds",
         "shown": "+7.0 points, 95 % interval [+6.0, +8.0], 4 seeds, 3 wins",
         "condition": "above 5 points",
         "holds": True,

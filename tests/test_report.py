@@ -82,7 +82,7 @@ def test_claims_are_read_from_the_outputs() -> None:
         statement="A < B wins.",
         effect="+9.4 points",
         interval="[+8.1, +10.7]",
-        seeds="16",
+        repeats="16 seeds",
         wins="15",
         needed="above 5 points",
         holds=True,
@@ -92,9 +92,9 @@ def test_claims_are_read_from_the_outputs() -> None:
 
 def test_the_page_has_a_row_for_every_claim() -> None:
     _, seen = page(lesson(shown(WON), shown(LOST)))
-    assert ["04", "A < B wins.", "+9.4 points", "[+8.1, +10.7]", "16", "15",
+    assert ["04", "A < B wins.", "+9.4 points", "[+8.1, +10.7]", "16 seeds", "15",
             "above 5 points", "✓ yes"] in seen.rows  # fmt: skip
-    assert ["04", "C wins.", "+0.4 points", "[-1.4, +2.2]", "4", "3",
+    assert ["04", "C wins.", "+0.4 points", "[-1.4, +2.2]", "4 seeds", "3",
             "above 0 points", "✗ no"] in seen.rows  # fmt: skip
 
 
