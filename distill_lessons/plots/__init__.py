@@ -5,6 +5,11 @@ figure into the notebook with its caption, both visible and as the picture's alt
 Nothing here knows about models or training.
 """
 
+from distill_lessons.plots.attributions import (
+    attribution_maps,
+    attribution_panel,
+    error_against_cost,
+)
 from distill_lessons.plots.charts import (
     curves,
     dendrogram,
@@ -22,11 +27,14 @@ from distill_lessons.plots.theme import ROLES, Role, show, use_theme
 __all__ = [
     "ROLES",
     "Role",
+    "attribution_maps",
+    "attribution_panel",
     "bands",
     "class_bars",
     "course_map",
     "curves",
     "dendrogram",
+    "error_against_cost",
     "forest",
     "heatmap",
     "images",

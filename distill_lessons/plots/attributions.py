@@ -1,0 +1,186 @@
+"""Credit drawn on images, and the error of explainers against what they cost.
+
+Credit has a sign, so colours diverge from white at zero on one symmetric scale for all panels of a
+figure. Signs or numbers say the same without colour. Knows nothing about how credit is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from distill_lessons.plots.pictures import _picture
+
+DIVERGING = "RdBu_r"  # red speaks for a class, blue against it
+# Okabe-Ito colours again; methods are no roles, so each has a marker and line of its own.
+STYLES = (
+    ("#0072B2", "o", "-"),
+    ("#D55E00", "s", "-"),
+    ("#009E73", "D", "--"),
+    ("#CC79A7", "^", "-."),
+    ("#555555", "v", ":"),
+    ("#E69F00", "P", ":"),
+    ("#56B4E9", "X", "--"),
+    ("#000000", "*", "-"),
+)
+
+
+def attribution_panel(
+    ax: Axes, credit: Any, limit: float, *, marks: int = 3, regions: Any = None
+) -> Any:
+    """Draw one map of credit, red for and blue against, and return the picture.
+
+    Args:
+        ax: where to draw.
+        credit: one number per pixel, shape `(H, W)`.
+        limit: credit at which the colour is fullest; `-limit` is its opposite.
+        marks: how many of the largest credits for and against get a plus or a minus sign.
+        regions: feature numbers of each region where a map shows regions; their credit is then
+            written on them instead of the signs.
+    """
+    values = np.asarray(credit, dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(f"credit has shape {values.shape}; sum over channels to get (H, W).")
+    picture = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(visible=False)
+
+    def write(row: float, column: float, text: str, size: int) -> None:
+        dark = abs(values[round(row), round(column)]) > 0.6 * limit
+        colour = "white" if dark else "#222222"
+        ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
+
+    if regions is not None:
+        for region in regions:
+            rows, columns = np.divmod(np.asarray(region) % values.size, values.shape[1])
+            number = values[rows[0], columns[0]]
+            write(rows.mean(), columns.mean(), f"{number:+.1f}".replace("-", "−"), 9)
+        return picture
+    order = values.ravel().argsort()
+    signs = [(at, "−") for at in order[:marks] if values.flat[at] < 0]
+    signs += [(at, "+") for at in order[len(order) - marks :] if values.flat[at] > 0]
+    for at, sign in signs:
+        row, column = divmod(int(at), values.shape[1])
+        write(row, column, sign, 12)
+    return picture
+
+
+def attribution_maps(
+    maps: Any,
+    titles: Sequence[str],
+    *,
+    title: str,
+    images: Any = None,
+    rows: Sequence[str] | None = None,
+    label: str = "credit (logits)",
+    regions: Any = None,
+    marks: int = 3,
+) -> np.ndarray:
+    """Draw maps of credit in a grid, all on one symmetric scale with one colour bar.
+
+    Args:
+        maps: credit per pixel, shape `(M, H, W)` for one row or `(R, M, H, W)`; channels summed.
+        titles: a short text above each of the M columns.
+        title: a sentence above all.
+        images: the image that each row explains, shape `(R, C, H, W)`, drawn on the left.
+        rows: a short text for each of the R rows.
+        label: what the credit is, with its unit.
+        regions: see `attribution_panel`.
+        marks: see `attribution_panel`.
+
+    Returns:
+        The Axes, shape `(R, M)`, or `(R, M + 1)` with images.
+
+    Raises:
+        ValueError: if maps, titles, images or rows do not fit, or a map is not finite.
+    """
+    grid = np.asarray(maps, dtype=np.float64)
+    grid = grid[None] if grid.ndim == 3 else grid
+    if grid.ndim != 4 or grid.shape[1] != len(titles):
+        raise ValueError(
+            f"maps has shape {np.shape(maps)} for {len(titles)} titles; "
+            "give (M, H, W) or (R, M, H, W), channels summed, and one title per column."
+        )
+    if not np.isfinite(grid).all():
+        raise ValueError("maps holds NaN or infinite credit; find the step that produced it.")
+    pictures = _pictures(images)
+    for name, given in (("images", pictures), ("rows", rows)):
+        if given is not None and len(given) != len(grid):
+            raise ValueError(f"{name} has {len(given)} entries for {len(grid)} rows of maps.")
+    first = 0 if pictures is None else 1
+    n_rows, n_columns = len(grid), grid.shape[1] + first
+    figure, axes = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(max(4.5, 1.75 * n_columns + 1.0), 1.75 * n_rows + 0.75),
+        squeeze=False,
+    )
+    limit = float(np.abs(grid).max()) or 1.0
+    for r, row in enumerate(grid):
+        if pictures is not None:
+            _picture(axes[r, 0], pictures[r])
+            axes[r, 0].grid(visible=False)
+        for c, credit in enumerate(row):
+            shown = attribution_panel(
+                axes[r, c + first], credit, limit, marks=marks, regions=regions
+            )
+        if rows is not None:
+            axes[r, 0].set_ylabel(rows[r], fontsize=11)
+    for ax, text in zip(axes[0], ["image"] * first + list(titles), strict=True):
+        ax.set_title(text, fontsize=11, fontweight="normal", loc="center")
+    figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    return np.asarray(axes)
+
+
+def _pictures(images: Any) -> np.ndarray | None:
+    if images is None:
+        return None
+    array = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
+    return array.transpose(0, 2, 3, 1)
+
+
+def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) -> Axes:
+    """Draw the error of each explainer against the rows that went through the model.
+
+    Args:
+        table: columns `method`, `rows`, `error`, one row per method, budget and seed; the means
+            over seeds are drawn. A method with several budgets becomes a line.
+        title: a sentence.
+        exact_rows: what exact values cost, drawn as a line: their error is zero, and zero has no
+            place on a logarithmic axis.
+    """
+    _, ax = plt.subplots(figsize=(8.2, 4.8))
+    for i, (method, runs) in enumerate(table.groupby("method", sort=False)):
+        colour, marker, line = STYLES[i % len(STYLES)]
+        mean = runs.groupby("rows")["error"].mean()
+        ax.plot(
+            mean.index, mean.to_numpy(), color=colour, marker=marker, ls=line, label=str(method)
+        )
+    ax.axvline(exact_rows, color="#333333", lw=1.2, ls="--")
+    ax.annotate(
+        "exact: error 0",
+        (exact_rows, 0.98),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4, 0),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        rotation=90,
+    )
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="rows through the model, per image",
+        ylabel="relative error",
+        title=title,
+    )
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return ax
