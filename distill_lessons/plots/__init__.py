@@ -19,7 +19,9 @@ from distill_lessons.plots.charts import (
     reliability,
     strips,
 )
+from distill_lessons.plots.comparison import fidelity, lanes, orders
 from distill_lessons.plots.derivation import scaling
+from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.pictures import images, probability_bars
 from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
@@ -35,10 +37,15 @@ __all__ = [
     "curves",
     "dendrogram",
     "error_against_cost",
+    "fidelity",
     "forest",
     "heatmap",
     "images",
+    "importance_map",
+    "importance_maps",
+    "lanes",
     "learning_curves",
+    "orders",
     "pairs",
     "probability_bars",
     "reliability",

@@ -1,0 +1,150 @@
+"""Two models compared: predictions against reasons, runs by role, curves of several orders.
+
+They draw tables of numbers; how alike two models are is measured in `explain.agreement` and
+`explain.quality`. Knows nothing about models or attributions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from distill_lessons.plots.theme import ROLES
+
+
+def fidelity(
+    groups: Mapping[str, tuple[Any, Any, str]],
+    title: str,
+    *,
+    xlabel: str = "same prediction as the teacher (% of test images)",
+    ylabel: str = "cosine with the teacher's attributions",
+) -> Axes:
+    """Draw how alike two models' reasons are against how alike their predictions are.
+
+    A small mark is one run, the large one the mean of its group. If equal predictions meant equal
+    reasons, all marks would lie on one rising curve. Marks repeat through the roles, so every
+    group also has a letter of its own.
+
+    Args:
+        groups: name to prediction agreement ``(S,)`` as fractions, attribution agreement ``(S,)``
+            from -1 to 1, and role, see `ROLES`; one value a seed.
+        title: a sentence.
+        xlabel: label with unit.
+        ylabel: label with unit.
+
+    Raises:
+        ValueError: if a group has not as many predictions as reasons.
+    """
+    _, ax = plt.subplots(figsize=(8.6, 4.8))
+    for at, (name, (predictions, reasons, style)) in enumerate(groups.items()):
+        letter = chr(ord("A") + at)
+        x, y = 100 * np.asarray(predictions, float), np.asarray(reasons, float)
+        if x.shape != y.shape or x.ndim != 1:
+            raise ValueError(
+                f"groups[{name!r}] has predictions of shape {x.shape} and reasons of shape "
+                f"{y.shape}; give one of each per seed."
+            )
+        role = ROLES[style]
+        ax.scatter(x, y, s=22, color=role.color, marker=role.marker, alpha=0.45, linewidths=0)
+        ax.scatter(
+            x.mean(),
+            y.mean(),
+            s=190,
+            color=role.color,
+            marker=role.marker,
+            edgecolors="white",
+            zorder=3,
+            label=f"{letter}  {name}",
+        )
+        ax.annotate(
+            letter,
+            (x.mean(), y.mean()),
+            color="white",
+            ha="center",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            zorder=4,
+        )
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=0.9)
+    return ax
+
+
+def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> Axes:
+    """Draw one lane per group: a mark per run, a bar and a number at their mean.
+
+    Args:
+        groups: name to one value per seed ``(S,)`` and role, see `ROLES`; from top to bottom.
+        title: a sentence.
+        xlabel: what the values are, with their unit.
+    """
+    _, ax = plt.subplots(figsize=(8.2, 1.4 + 0.55 * len(groups)))
+    for at, (values, style) in enumerate(groups.values()):
+        values, role = np.sort(np.asarray(values, float)), ROLES[style]
+        spread = at + np.linspace(-0.13, 0.13, len(values))  # by rank, so always the same
+        ax.scatter(values, spread, color=role.color, marker=role.marker, s=45, alpha=0.75)
+        ax.vlines(values.mean(), at - 0.3, at + 0.3, color=role.color, lw=2.5)
+        ax.annotate(
+            f"{values.mean():.1f}",
+            (values.max(), at),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=11,
+        )
+    ax.set_yticks(range(len(groups)), labels=list(groups))
+    ax.set_ylim(len(groups) - 0.5, -0.5)
+    ax.margins(x=0.12)
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=xlabel, title=title)
+    return ax
+
+
+def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.ndarray:
+    """Draw deletion and insertion curves of one model for several orders of the pixels.
+
+    Args:
+        tables: name of an order to its table from `explain.quality.curves`, several runs laid end
+            to end, and role, see `ROLES`. The random order of the first table is drawn too.
+        title: a sentence.
+
+    Returns:
+        The Axes, shape ``(2,)``: deletion, insertion.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.0), sharey=True)
+    for ax, kind, words in zip(axes, ("deletion", "insertion"), ("removed", "put in"), strict=True):
+        for name, (table, style) in tables.items():
+            _order(ax, table, kind, "attribution", name, style, "-")
+        first = next(iter(tables.values()))[0]
+        _order(ax, first, kind, "random", "random order", "control", ":")
+        ax.set(ylim=(0, 1.02), xlabel=f"fraction of pixels {words}")
+        ax.set_title(kind, fontweight="normal", fontsize=12, loc="center")
+    axes[0].set_ylabel("probability of the class")
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    return np.asarray(axes)
+
+
+def _order(
+    ax: Axes, table: pd.DataFrame, kind: str, order: str, name: str, style: str, line: str
+) -> None:
+    part = table[(table["kind"] == kind) & (table["order"] == order)]
+    mean = part.groupby("fraction")["score"].mean()
+    role = ROLES[style]
+    fill = role.color if order == "attribution" else "white"
+    ax.plot(
+        mean.index,
+        mean.to_numpy(),
+        color=role.color,
+        marker=role.marker,
+        markerfacecolor=fill,
+        ls=line,
+        label=name,
+    )
