@@ -80,11 +80,10 @@ def probability_bars(
     for i in range(n):
         _picture(axes[0, i], pictures[i])
         axes[0, i].set_title(titles[i], fontsize=11, fontweight="normal", loc="center")
-    colours = [ROLES["teacher"].color, ROLES["student"].color, ROLES["control"].color]
     for row, (name, p) in enumerate(probabilities.items(), start=1):
         for i in range(n):
             ax = axes[row, i]
-            ax.bar(range(len(classes)), np.asarray(p[i]), color=colours[(row - 1) % 3])
+            ax.bar(range(len(classes)), np.asarray(p[i]), color=ROLES["teacher"].color)
             ax.set_ylim(0, 1.02)
             ax.set_xticks(range(len(classes)), labels=list(classes), fontsize=9)
             ax.grid(axis="x", visible=False)

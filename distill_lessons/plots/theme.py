@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import io
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -83,7 +85,11 @@ def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> Non
     figure = _figure_of(axes)
     from IPython.display import HTML, display
 
-    display(figure, metadata={"image/png": {"alt": caption}})
+    # Drawn here and not by the notebook's backend, which may be another or none at all.
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    output = {"image/png": b64encode(picture.getvalue()).decode(), "text/plain": caption}
+    display(output, metadata={"image/png": {"alt": caption}}, raw=True)
     style = "max-width:46em;color:#444;margin:0 0 .8em"
     display(HTML(f'<p style="{style}"><em>{html.escape(caption, quote=False)}</em></p>'))
     plt.close(figure)
