@@ -122,16 +122,17 @@ def image_game(
                 inside = part.to(from_b.dtype)  # (S, R)
                 others = ((1 - inside) @ from_b.flatten(1)).view(-1, n_b, width)  # (S, B, H)
                 own = torch.einsum("sr,nrh->nsh", inside, from_x) + bias  # (N, S, H)
+                sums = []
                 for h_x in own:
                     h = torch.add(others, h_x[:, None], out=mixed[: len(part)])  # (S, B, H)
                     h = forward.run_layers(body, h.view(-1, width))
                     if output == "softmax":
                         h = h.T.softmax(0).T  # much faster than over short rows
-                    mean = h.reshape(len(part), n_b, -1).mean(1)  # (S, H') or (S, K)
-                    made.append(forward.run_layers(head, mean))
-        # made: for each chunk, for each image
-        n = len(x)
-        return view_output(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
+                    sums.append(h.reshape(len(part), n_b, -1).sum(1))  # (S, H') or (S, K)
+                means = torch.stack(sums, 1) / n_b  # (S, N, H') or (S, N, K)
+                z = forward.run_layers(head, means.flatten(0, 1))
+                made.append(z.view(*means.shape[:2], -1))
+        return view_output(torch.cat(made), output)
 
     return value
 
@@ -154,14 +155,14 @@ def _general_game(
         made = []
         with torch.no_grad():
             for part in masks.split(chunk):
-                inside = part[:, None, label]  # (S, 1, F)
+                inside, means = part[:, None, label], []  # (S, 1, F)
                 for image in x.flatten(1):
                     mixed = torch.where(inside, image, flat)  # (S, B, F)
                     z = model(mixed.view(-1, *x.shape[1:]))
                     z = z.softmax(1) if output == "softmax" else z
-                    made.append(z.view(len(part), len(flat), -1).mean(1))
-        n = len(x)
-        return view_output(torch.stack([torch.cat(made[i::n]) for i in range(n)], 1), output)
+                    means.append(z.view(len(part), len(flat), -1).mean(1))
+                made.append(torch.stack(means, 1))  # (S, N, K)
+        return view_output(torch.cat(made), output)
 
     return value
 
