@@ -10,9 +10,10 @@
 | `rescale` | deep SHAP's rule for plain ReLU nets, all pairs and classes at once |
 | `checks` | which layers deep SHAP would get wrong |
 | `gradients` | gradient, integrated gradients, SmoothGrad, Grad-CAM |
-| `structure` | layer graph, first-layer weights, activations |
-| `agreement` | two models, the same inputs: do they agree, and compared with what |
+| `structure`, `units` | layer graph, first-layer weights, activations |
+| `agreement`, `similarity` | two models, the same inputs: do they agree, and compared with what |
 | `quality` | deletion, insertion, stability, randomisation |
 
-Nothing is imported here, so that a lesson loads only what it uses.
+`arrays`, `credit` and `forward` hold what these share: checked arrays, what an explanation returns,
+running a model fast. Nothing is imported here, so that a lesson loads only what it uses.
 """
