@@ -134,7 +134,8 @@ def test_latency_is_the_median_of_the_timed_passes(monkeypatch) -> None:
 
 
 def test_latency_is_positive_and_restores_the_mode() -> None:
-    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16).eval(), nn.Linear(16, 3))
+    norms = nn.BatchNorm1d(16), nn.BatchNorm1d(16).eval()  # one trains, one is frozen
+    net = nn.Sequential(nn.Flatten(), *norms, nn.Linear(16, 3))
     before = [m.training for m in net.modules()]
     state = net[1].running_mean.clone()
     assert latency(net, torch.rand(2, 1, 4, 4), repeats=2) > 0

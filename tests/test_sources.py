@@ -110,7 +110,7 @@ print(len(read_torchvision("mnist", root)[0][0]))
 
 
 def test_many_processes_at_once_end_with_one_whole_copy(tmp_path: Path) -> None:
-    root, meeting, n = tmp_path / "data", tmp_path / "meeting", 4
+    root, meeting, n = tmp_path / "data", tmp_path / "meeting", 3
     meeting.mkdir()
     here = Path(__file__).parent
     code = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]!r}\n{PROCESS}"
@@ -139,6 +139,28 @@ def test_a_kernel_that_comes_second_uses_the_copy_of_the_first(tmp_path, monkeyp
     read_torchvision("mnist", tmp_path)
     assert names(tmp_path) == ["MNIST"]
     assert (tmp_path / "MNIST" / "raw" / "mark").exists()
+
+
+def test_a_good_copy_that_comes_between_look_and_move_stays(tmp_path: Path) -> None:
+    target, staged, good = tmp_path / "MNIST", tmp_path / "staged", tmp_path / "good"
+    half_a_data_set(tmp_path)
+    for folder in (staged, good):
+        folder.mkdir()
+        (folder / "owner").write_text(folder.name)
+    looks: list[bool] = []
+
+    def is_whole(root: Path) -> bool:
+        looks.append((target / "owner").exists())
+        if len(looks) == 1:  # another kernel does all its work just after our first look
+            target.replace(tmp_path / "MNIST-set-aside-by-another")
+            good.replace(target)
+        return looks[-1]
+
+    sources._place(staged, target, is_whole)
+    assert looks == [False, True, True]
+    assert names(target) == ["owner"]
+    assert (target / "owner").read_text() == "good"
+    assert names(tmp_path) == ["MNIST", "MNIST-set-aside-by-another", "staged"]
 
 
 @pytest.mark.parametrize("text", ["the user's", ""])

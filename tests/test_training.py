@@ -130,6 +130,20 @@ def test_seed_decides_order_dropout_and_augmentation_each() -> None:
     assert not torch.allclose(trained(steps=2, seed=0), trained(steps=2, seed=1))
 
 
+def test_augmentation_draws_from_the_seed_alone() -> None:
+    draws: dict[int, list[float]] = {}
+    for seed in (3, 4, 3):
+
+        def augment(x: Tensor, generator: torch.Generator, seed: int = seed) -> Tensor:
+            draws.setdefault(seed, []).append(torch.rand(1, generator=generator).item())
+            return x
+
+        fit(net(), toy(), steps=2, augment=augment, seed=seed)
+    assert draws[3][:2] == draws[3][2:]
+    assert draws[3][0] != draws[3][1]
+    assert draws[3][0] != draws[4][0]
+
+
 def test_no_global_random_state_is_touched() -> None:
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     model = net(dropout=0.5)
