@@ -38,18 +38,18 @@ def scaling(
     """
     at = np.asarray(x, dtype=float)
     _check_positive("x", at)
-    _, ax = plt.subplots()
-    for name, (values, role_name) in series.items():
-        y = np.asarray(values, dtype=float)
+    rows = {name: np.asarray(values, dtype=float) for name, (values, _) in series.items()}
+    for name, y in rows.items():  # before a figure is opened that nobody would close
         if y.shape != at.shape:
-            plt.close(ax.figure)  # type: ignore[arg-type]
             raise ValueError(
                 f"series[{name!r}] has shape {y.shape} for x of shape {at.shape}; give one each."
             )
         if log_y:
             _check_positive(f"series[{name!r}]", y)
+    _, ax = plt.subplots()
+    for name, (_, role_name) in series.items():
         role = ROLES[role_name]
-        ax.plot(at, y, color=role.color, marker=role.marker, ls=role.linestyle, label=name)
+        ax.plot(at, rows[name], color=role.color, marker=role.marker, ls=role.linestyle, label=name)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     if ticks is not None:
