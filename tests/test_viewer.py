@@ -141,6 +141,12 @@ def test_a_panel_marks_signs_and_keeps_zero_white() -> None:
     assert where == {"+": (0, 0), "−": (2, 1)}  # zeros get no sign
 
 
+def test_equal_credits_share_one_sign_in_their_middle() -> None:
+    ax = Figure().add_subplot()
+    plots.attribution_panel(ax, np.array([[1.0, 1.0, 1.0, 0.5], [0.0, 0.0, 0.0, 0.0]]), 1.0)
+    assert [(t.get_text(), t.get_position()) for t in ax.texts] == [("+", (3, 0)), ("+", (1, 0))]
+
+
 def test_a_panel_writes_the_credit_of_regions_at_their_middle() -> None:
     ax = Figure().add_subplot()
     regions = [np.array([0, 3]), np.array([1, 2, 4, 5])]  # a column of one and one of two pixels

@@ -39,7 +39,8 @@ def attribution_panel(
         ax: where to draw.
         credit: one number per pixel, shape `(H, W)`.
         limit: credit at which the colour is fullest; `-limit` is its opposite.
-        marks: how many of the largest credits for and against get a plus or a minus sign.
+        marks: how many of the largest credits for and against get a plus or a minus sign; equal
+            credits share one.
         regions: feature numbers of each region where a map shows regions; their credit is then
             written on them instead of the signs.
     """
@@ -50,6 +51,8 @@ def attribution_panel(
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
 
     def write(row: float, column: float, text: str, size: int) -> None:
         dark = abs(values[round(row), round(column)]) > 0.6 * limit
@@ -62,12 +65,13 @@ def attribution_panel(
             number = values[rows[0], columns[0]]
             write(rows.mean(), columns.mean(), f"{number:+.1f}".replace("-", "−"), 9)
         return picture
-    order = values.ravel().argsort()
-    signs = [(at, "−") for at in order[:marks] if values.flat[at] < 0]
-    signs += [(at, "+") for at in order[len(order) - marks :] if values.flat[at] > 0]
-    for at, sign in signs:
-        row, column = divmod(int(at), values.shape[1])
-        write(row, column, sign, 12)
+    levels = np.unique(values)
+    signs = [(level, "−") for level in levels[:marks] if level < 0]
+    signs += [(level, "+") for level in levels[max(0, len(levels) - marks) :] if level > 0]
+    for level, sign in signs:
+        where = np.argwhere(values == level)  # many pixels where a region was painted
+        middle = np.abs(where - where.mean(0)).sum(1).argmin()
+        write(*where[middle], sign, 12)
     return picture
 
 
@@ -125,7 +129,8 @@ def attribution_maps(
     for r, row in enumerate(grid):
         if pictures is not None:
             _picture(axes[r, 0], pictures[r])
-            axes[r, 0].grid(visible=False)
+            for spine in axes[r, 0].spines.values():
+                spine.set_visible(False)
         for c, credit in enumerate(row):
             shown = attribution_panel(
                 axes[r, c + first], credit, limit, marks=marks, regions=regions
@@ -178,7 +183,7 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
         xscale="log",
         yscale="log",
         xlabel="rows through the model, per image",
-        ylabel="relative error",
+        ylabel="relative error (1: a map of zeros)",
         title=title,
     )
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
