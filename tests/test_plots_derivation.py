@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from distill_lessons import plots
 
-LABELS = {"xlabel": "temperature T", "ylabel": "gradient length"}
+LABELS: Any = {"xlabel": "temperature T", "ylabel": "gradient length"}
 
 
 def test_each_series_keeps_its_values_and_its_role() -> None:
