@@ -11,32 +11,42 @@ def check(answer: Any, expected: Any, *, tolerance: float = 1e-3) -> None:
     """Print whether an answer is right, and if not, what differs.
 
     Args:
-        answer: the learner's number, array or word; None or ``...`` counts as not attempted.
+        answer: the learner's number, array, tensor or word; None or ``...`` counts as not
+            attempted.
         expected: the right one.
         tolerance: relative, with a floor for numbers near zero.
+
+    >>> check(None, 0.5)
+    Not attempted yet.
+    >>> check([0.25, 0.5], [0.25, 0.75])
+    Not yet at [1]: got 0.5, expected 0.75.
     """
     if answer is None or answer is Ellipsis:
         print("Not attempted yet.")
-        return
-    if isinstance(expected, str):
-        given = str(answer).strip().lower()
-        print("Correct." if given == expected.lower() else f"Not yet: {answer!r} is not it.")
-        return
+    elif isinstance(expected, str):
+        right = str(answer).strip().lower() == expected.lower()
+        print("Correct." if right else f"Not yet: {answer!r} is not it.")
+    else:
+        print(_compare_numbers(answer, _numbers(expected), tolerance))
+
+
+def _compare_numbers(answer: Any, wanted: np.ndarray, tolerance: float) -> str:
     try:
-        given = np.asarray(answer.detach() if hasattr(answer, "detach") else answer, dtype=float)
-        wanted = np.asarray(
-            expected.detach() if hasattr(expected, "detach") else expected, dtype=float
-        )
-    except (TypeError, ValueError):
-        print(f"Not yet: a number is due, this is {type(answer).__name__}.")
-        return
+        given = _numbers(answer)
+    except (TypeError, ValueError, RuntimeError):
+        return f"Not yet: a number is due, this is {type(answer).__name__}."
     if given.shape != wanted.shape:
-        print(f"Not yet: shape {given.shape}, expected {wanted.shape}.")
-        return
-    close = np.isclose(given, wanted, rtol=tolerance, atol=tolerance * 1e-2)
-    if close.all():
-        print("Correct.")
-        return
-    worst = np.unravel_index(np.argmax(np.abs(given - wanted)), wanted.shape)
+        return f"Not yet: shape {given.shape}, expected {wanted.shape}."
+    # NaN is far from everything; it must not pass for close.
+    gap = np.where(np.isnan(given), np.inf, np.abs(given - wanted))
+    if (gap <= tolerance * (np.abs(wanted) + 1e-2)).all():
+        return "Correct."
+    worst = np.unravel_index(int(np.argmax(gap)), wanted.shape)
     where = f" at {[int(i) for i in worst]}" if wanted.ndim else ""
-    print(f"Not yet{where}: got {given[worst]:.4g}, expected {wanted[worst]:.4g}.")
+    return f"Not yet{where}: got {given[worst]:.4g}, expected {wanted[worst]:.4g}."
+
+
+def _numbers(value: Any) -> np.ndarray:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value, dtype=float)
