@@ -62,7 +62,7 @@ def attribution_panel(
     if regions is not None:
         for region in regions:
             rows, columns = np.divmod(np.asarray(region) % values.size, values.shape[1])
-            number = values[rows[0], columns[0]]
+            number = round(values[rows[0], columns[0]], 1) + 0.0  # no "−0.0"
             write(rows.mean(), columns.mean(), f"{number:+.1f}".replace("-", "−"), 9)
         return picture
     levels = np.unique(values)
@@ -71,7 +71,8 @@ def attribution_panel(
     for level, sign in signs:
         where = np.argwhere(values == level)  # many pixels where a region was painted
         middle = np.abs(where - where.mean(0)).sum(1).argmin()
-        write(*where[middle], sign, 12)
+        row, column = where[middle]
+        write(row, column, sign, 12)
     return picture
 
 
