@@ -29,6 +29,12 @@ def test_a_small_map_tells_each_number_with_its_interval_and_bold_where_clear_of
     assert ax.images[0].get_clim() == pytest.approx((-3, 3))
 
 
+def test_a_pixel_that_no_shuffle_touched_shows_a_plain_zero():
+    values = np.array([[0.0, 0.01]])
+    ax = plots.importance_map(values, values, values, "A title", label="points", factor=100)
+    assert [t.get_text() for t in ax.texts] == ["0", "1.0\n±0.0"]
+
+
 def test_a_large_map_has_dots_where_the_interval_is_clear_of_zero():
     values = np.zeros((20, 20))
     values[3, 5] = 1.0

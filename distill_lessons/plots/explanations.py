@@ -21,8 +21,8 @@ def importance_map(
 ) -> Axes:
     """Draw importances as an annotated heatmap of the image, each with its interval.
 
-    A number stands in bold where its interval does not meet zero. Images of more than 160 pixels
-    get a dot there instead of numbers.
+    A number stands in bold where its interval does not meet zero; a plain 0 has no width. Images
+    of more than 160 pixels get a dot there instead of numbers.
 
     Args:
         values: one importance per pixel, shape ``(H, W)``.
@@ -45,15 +45,17 @@ def importance_map(
     clear = (ends[0] > 0) | (ends[1] < 0)
     height, width = middle.shape
     numbers = middle.size <= MOST_CELLS
-    scale = 0.82 if numbers else 5.0 / width
-    _, ax = plt.subplots(figsize=(scale * width + 1.6, (0.72 / 0.82) * scale * height + 0.7))
+    scale = 0.7 if numbers else 5.0 / width
+    _, ax = plt.subplots(figsize=(scale * width + 1.6, 0.86 * scale * height + 0.7))
     limit = max(float(np.abs(middle).max()), 1e-12)
     picture = ax.imshow(middle, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
     if numbers:
         half = np.maximum(middle - ends[0], ends[1] - middle)
         for (r, c), value in np.ndenumerate(middle):
+            # A plain 0: nothing changed in any repeat.
+            text = f"{value:.1f}\n±{half[r, c]:.1f}" if value or half[r, c] else "0"
             ax.text(
-                c, r, f"{value:.1f}\n±{half[r, c]:.1f}", ha="center", va="center", fontsize=10,
+                c, r, text, ha="center", va="center", fontsize=9,
                 color="white" if abs(value) > 0.6 * limit else "#222222",
                 fontweight="bold" if clear[r, c] else "normal",
             )  # fmt: skip
@@ -98,7 +100,7 @@ def importance_maps(
     tables = {name: _table(f"maps[{name!r}]", values) * factor for name, values in maps.items()}
     columns = min(columns, len(tables))
     rows = -(-len(tables) // columns)
-    side = 1.75 if columns > 3 else 2.6
+    side = 1.5 if columns > 3 else 2.2
     figure, grid = plt.subplots(
         rows, columns, figsize=(side * columns + 1.3, (side + 0.3) * rows + 0.5), squeeze=False
     )
