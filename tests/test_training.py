@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import models, training
+from distill_lessons import models, progress, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.settings import DATASETS
 from distill_lessons.training import calibration, cross_entropy, evaluate, fit, jitter, predict
@@ -408,8 +408,8 @@ def test_progress_bars_obey_the_setting(monkeypatch, capsys, shown: bool) -> Non
 
     monkeypatch.setattr(tqdm.auto, "tqdm", impatient)
     monkeypatch.setenv("DISTILL_PROGRESS", "1" if shown else "0")
-    assert list(training.progress(range(3), "counting")) == [0, 1, 2]
-    with training.ticking(2, "working") as tick:
+    assert list(progress.progress(range(3), "counting")) == [0, 1, 2]
+    with progress.ticking(2, "working") as tick:
         tick()
         tick()
     text = capsys.readouterr().err

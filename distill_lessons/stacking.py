@@ -1,0 +1,239 @@
+"""Students of one shape trained side by side, their weights stacked along a first axis S.
+
+`torch.func.vmap` runs all of them in one call. Adam treats every number by itself, so one Adam over
+the stack is S Adams, and every student ends where `training.fit` would have taken it alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from distill_lessons import losses, training
+from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.distillation import check_distillation
+from distill_lessons.progress import ticking
+
+
+def fit_many(
+    students: Sequence[nn.Module],
+    split: Split,
+    z_teacher: Tensor | None = None,
+    *,
+    steps: int,
+    T: float | Sequence[float] = 1.0,
+    alpha: float | Sequence[float] = 1.0,
+    seeds: Sequence[int] | None = None,
+    rows: Tensor | None = None,
+    batch_size: int = 64,
+    lr: float = 1e-3,
+    chunk: int = 64,
+    title: str = "",
+) -> None:
+    """Train students of one shape side by side, in place, each as `training.fit` would alone.
+
+    Args:
+        students: S nets of the same shape, without dropout or batch normalisation.
+        split: the images.
+        z_teacher: the teacher's logits for them, ``(N, K)``; may be left out where every alpha
+            is 1.
+        steps: optimiser steps of every student.
+        T: temperature, one for all or one per student.
+        alpha: weight of the hard term, one for all or one per student.
+        seeds: decide the order in which each student sees the images; by default 0 to S-1.
+        rows: the images that each student may see, indices ``(S, n)``; by default all of them.
+        batch_size: images in a step of one student.
+        lr: learning rate of Adam.
+        chunk: how many students run at once; bounds the memory.
+        title: stands beside the progress bar.
+
+    Raises:
+        ValueError: if an argument is out of range, or the students cannot be stacked.
+    """
+    n_students = len(students)
+    if steps < 1 or batch_size < 1 or chunk < 1:
+        raise ValueError(
+            f"steps={steps}, batch_size={batch_size}, chunk={chunk}: each must be at least 1."
+        )
+    _check_stackable(students)
+    seeds = list(range(n_students)) if seeds is None else list(seeds)
+    Ts, alphas = _one_each("T", T, n_students), _one_each("alpha", alpha, n_students)
+    if len(seeds) != n_students:
+        raise ValueError(
+            f"seeds has {len(seeds)} entries for {n_students} students; give one each."
+        )
+    training.check_rate(lr)
+    rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows.cpu()
+    _check_rows(rows, alphas, split)
+    if z_teacher is None:
+        if any(a < 1 for a in alphas):
+            raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
+        z = training.predict(students[0], split.x[:1])  # (1, K)
+        z_teacher = torch.zeros_like(z).expand(len(split), -1)  # with alpha=1 it weighs nothing
+    for t, a in set(zip(Ts, alphas, strict=True)):
+        check_distillation(students[0], split, z_teacher, t, a)
+
+    starts = range(0, n_students, chunk)
+    with ticking(len(starts) * steps, title or f"training {n_students} students") as tick:
+        for start in starts:
+            part = slice(start, start + chunk)
+            _fit_chunk(
+                students[part],
+                split,
+                z_teacher.detach(),
+                torch.tensor(Ts[part], device=split.x.device),
+                torch.tensor(alphas[part], device=split.x.device),
+                seeds[part],
+                rows[part],
+                steps,
+                batch_size,
+                lr,
+                tick,
+            )
+
+
+def _fit_chunk(
+    students: Sequence[nn.Module],
+    split: Split,
+    z_teacher: Tensor,
+    T: Tensor,
+    alpha: Tensor,
+    seeds: Sequence[int],
+    rows: Tensor,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    tick: Callable[[], None],
+) -> None:
+    with _all(training.training_mode, students):
+        params, buffers = stack_module_state(list(students))  # each (S, ...)
+    optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0)
+    skeleton = students[0]
+
+    def student_loss(
+        p: Any, b: Any, x: Tensor, y: Tensor, z: Tensor, t: Tensor, a: Tensor
+    ) -> Tensor:
+        return losses._kd_loss(_forward(skeleton, x, p, b), z, y, t, a)
+
+    batched_loss = vmap(student_loss)
+    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    n, done = rows.shape[1], 0
+    with training.training_mode(skeleton):
+        while done < steps:
+            # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
+            shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
+            epoch = rows.gather(1, shuffled).to(split.x.device)
+            for index in epoch.split(batch_size, dim=1):  # (S, B)
+                value = batched_loss(
+                    params, buffers, split.x[index], split.y[index], z_teacher[index], T, alpha
+                )
+                optimizer.zero_grad(set_to_none=True)
+                # The sum keeps every student's gradient what it would be alone.
+                value.sum().backward()
+                optimizer.step()
+                tick()
+                done += 1
+                if done == steps:
+                    break
+            for seed, last in zip(seeds, value.tolist(), strict=True):
+                if not math.isfinite(last):
+                    raise ValueError(
+                        f"the loss of the student of seed {seed} became {last} with lr={lr}; "
+                        "try a tenth of it."
+                    )
+    with torch.no_grad():
+        for s, student in enumerate(students):
+            for name, parameter in student.named_parameters():
+                parameter.copy_(params[name][s])
+
+
+def _check_alike(students: Sequence[nn.Module]) -> None:
+    if len(students) == 0:
+        raise ValueError("students is empty; give at least one net.")
+    first, *others = map(_structure, students)
+    for i, other in enumerate(others, start=1):
+        if other != first:
+            raise ValueError(
+                f"students[{i}] differs from students[0] in its layers; stack only nets that are "
+                "built alike."
+            )
+
+
+def _check_stackable(students: Sequence[nn.Module]) -> None:
+    _check_alike(students)
+    if len({id(student) for student in students}) < len(students):
+        raise ValueError("students holds one net twice; build a net for each place.")
+    awkward = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+    for module in students[0].modules():
+        if isinstance(module, awkward) and getattr(module, "p", 1) > 0:
+            raise ValueError(
+                f"students contain {type(module).__name__}, which differs from net to net in ways "
+                "a stack cannot keep apart; train them one by one with training.fit."
+            )
+
+
+def _structure(net: nn.Module) -> list[tuple[object, ...]]:
+    layers = [(type(module), module.extra_repr()) for module in net.modules()]
+    return [*layers, *((name, p.shape) for name, p in net.named_parameters())]
+
+
+def _check_rows(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
+    n_students = len(alphas)
+    if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
+        raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
+    if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < len(split):
+        raise ValueError(f"rows must hold int64 indices of images, from 0 to {len(split) - 1}.")
+    labelled = (split.y.cpu()[rows] != UNLABELLED).any(1).tolist()
+    for s, (alpha, some) in enumerate(zip(alphas, labelled, strict=True)):
+        if alpha > 0 and not some:
+            raise ValueError(
+                f"alpha={alpha} weighs labels, but rows[{s}] holds no labelled image; use alpha=0."
+            )
+
+
+def _one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
+    each = [float(v) for v in (np.full(n, value) if np.ndim(value) == 0 else np.asarray(value))]
+    if len(each) != n:
+        raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
+    return each
+
+
+@contextmanager
+def _all(
+    mode: Callable[[nn.Module], AbstractContextManager[None]], students: Sequence[nn.Module]
+) -> Iterator[None]:
+    """Put every student into a mode: torch stacks only nets that are in the same one."""
+    with ExitStack() as stack:
+        for student in students:
+            stack.enter_context(mode(student))
+        yield
+
+
+def _forward(skeleton: nn.Module, x: Tensor, params: Any, buffers: Any) -> Tensor:
+    out: Tensor = functional_call(skeleton, (params, buffers), (x,))
+    return out
+
+
+def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -> Tensor:
+    """Return the logits of all students for the same images, shape ``(S, N, K)``.
+
+    Raises:
+        ValueError: if there is no student, or they are not built alike.
+    """
+    _check_alike(students)
+    parts = []
+    for start in range(0, len(students), chunk):
+        part = list(students[start : start + chunk])
+        with torch.inference_mode(), _all(training.evaluating, part):
+            params, buffers = stack_module_state(part)
+            run = vmap(partial(_forward, part[0], x))
+            parts.append(run(params, buffers))
+    return torch.cat(parts).clone()  # no inference tensors, see `training.predict`
