@@ -117,7 +117,7 @@ def test_chunks_change_memory_and_not_results(chunk: int, z: Tensor) -> None:
 
 
 def test_no_more_than_a_chunk_is_stacked_at_once(z: Tensor, monkeypatch) -> None:
-    from distill_lessons import sweep as module
+    from distill_lessons import stacking as module
 
     sizes, original = [], module.stack_module_state
 
