@@ -174,7 +174,7 @@ def draw_controls(table: pd.DataFrame, *, title: str | None = None, ax: Axes | N
     names = list(dict.fromkeys(table["comparison"]))
     shown = [metric for metric in SIMILARITIES if metric in set(table["metric"])]
     if ax is None:
-        _, ax = plt.subplots(figsize=(10, 0.8 * len(names) + 1.8), layout="constrained")
+        _, ax = plt.subplots(figsize=(8.6, 0.62 * len(names) + 1.6), layout="constrained")
     for j, metric in enumerate(shown):
         rows = table[table["metric"] == metric]
         where = np.array([names.index(c) for c in rows["comparison"]])

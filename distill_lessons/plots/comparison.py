@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 
 from distill_lessons.plots.theme import ROLES
 
@@ -22,13 +23,13 @@ def fidelity(
     title: str,
     *,
     xlabel: str = "same prediction as the teacher (% of test images)",
-    ylabel: str = "cosine with the teacher's attributions",
+    ylabel: str = "1 − cosine with the teacher's attributions",
 ) -> Axes:
     """Draw how alike two models' reasons are against how alike their predictions are.
 
-    A small mark is one run, the large one the mean of its group. If equal predictions meant equal
-    reasons, all marks would lie on one rising curve. Marks repeat through the roles, so every
-    group also has a letter of its own.
+    A small mark is one run, the large one the mean of its group. Reasons are drawn as a distance,
+    1 − cosine, on a logarithmic axis with the near at the top: cosines crowd below 1. Marks repeat
+    through the roles, so every group also has a letter of its own.
 
     Args:
         groups: name to prediction agreement ``(S,)`` as fractions, attribution agreement ``(S,)``
@@ -40,10 +41,10 @@ def fidelity(
     Raises:
         ValueError: if a group has not as many predictions as reasons.
     """
-    _, ax = plt.subplots(figsize=(8.6, 4.8))
+    _, ax = plt.subplots(figsize=(6.7, 3.7))
     for at, (name, (predictions, reasons, style)) in enumerate(groups.items()):
         letter = chr(ord("A") + at)
-        x, y = 100 * np.asarray(predictions, float), np.asarray(reasons, float)
+        x, y = 100 * np.asarray(predictions, float), 1 - np.asarray(reasons, float)
         if x.shape != y.shape or x.ndim != 1:
             raise ValueError(
                 f"groups[{name!r}] has predictions of shape {x.shape} and reasons of shape "
@@ -54,7 +55,7 @@ def fidelity(
         ax.scatter(
             x.mean(),
             y.mean(),
-            s=190,
+            s=90,
             color=role.color,
             marker=role.marker,
             edgecolors="white",
@@ -64,15 +65,21 @@ def fidelity(
         ax.annotate(
             letter,
             (x.mean(), y.mean()),
-            color="white",
-            ha="center",
+            xytext=(-9, 0),
+            textcoords="offset points",
+            color="#222222",
+            ha="right",
             va="center",
-            fontsize=10,
+            fontsize=11,
             fontweight="bold",
             zorder=4,
         )
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=0.9)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.invert_yaxis()
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=0.8)
     return ax
 
 
@@ -84,7 +91,7 @@ def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> 
         title: a sentence.
         xlabel: what the values are, with their unit.
     """
-    _, ax = plt.subplots(figsize=(8.2, 1.4 + 0.55 * len(groups)))
+    _, ax = plt.subplots(figsize=(6.4, 1.1 + 0.45 * len(groups)))
     for at, (values, style) in enumerate(groups.values()):
         values, role = np.sort(np.asarray(values, float)), ROLES[style]
         spread = at + np.linspace(-0.13, 0.13, len(values))  # by rank, so always the same
@@ -117,7 +124,7 @@ def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.nda
     Returns:
         The Axes, shape ``(2,)``: deletion, insertion.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.0), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(6.8, 3.1), sharey=True)
     for ax, kind, words in zip(axes, ("deletion", "insertion"), ("removed", "put in"), strict=True):
         for name, (table, style) in tables.items():
             _order(ax, table, kind, "attribution", name, style, "-")
@@ -127,7 +134,7 @@ def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.nda
         ax.set_title(kind, fontweight="normal", fontsize=12, loc="center")
     axes[0].set_ylabel("probability of the class")
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     return np.asarray(axes)
 
