@@ -153,7 +153,7 @@ def latency(model: nn.Module, x: Tensor, *, repeats: int = 50) -> float:
         x: a batch ``(N, C, H, W)``; one image gives the latency, many the throughput.
         repeats: how many passes are timed, after five that are not; at least 1.
     """
-    from distill_lessons.training import evaluating
+    from distill_lessons.evaluation import evaluating
 
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1.")
