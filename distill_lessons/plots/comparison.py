@@ -23,7 +23,7 @@ def fidelity(
     title: str,
     *,
     xlabel: str = "same prediction as the teacher (% of test images)",
-    ylabel: str = "1 − cosine with the teacher's attributions",
+    ylabel: str = "1 − cosine of attributions",
 ) -> Axes:
     """Draw how alike two models' reasons are against how alike their predictions are.
 
