@@ -51,8 +51,8 @@ class Settings:
         """Return one line that says under which conditions the lesson runs.
 
         Args:
-            full_minutes_on_cpu: how long the ``full`` profile takes without a GPU, in minutes, as
-                measured by the lesson's authors. Added as a warning where it applies.
+            full_minutes_on_cpu: how long the ``full`` profile takes without a GPU, in minutes,
+                estimated from shortened runs. Added as a warning where it applies.
         """
         line = (
             f"profile {self.profile} · data set {self.dataset} · device {self.device} "
@@ -60,7 +60,7 @@ class Settings:
         )
         if full_minutes_on_cpu and self.profile == "full" and self.device == "cpu":
             line += (
-                f"\nThe full profile on a CPU takes about {full_minutes_on_cpu:g} minutes here. "
+                f"\nThe full profile on a CPU takes an estimated {full_minutes_on_cpu:g} minutes. "
                 "Unset DISTILL_PROFILE for the small version, or use a machine with a GPU."
             )
         return line

@@ -88,7 +88,7 @@ def test_pick_is_decided_by_the_profile() -> None:
 
 def test_the_full_profile_on_a_cpu_says_how_long_it_takes() -> None:
     slow = settings.load({"DISTILL_PROFILE": "full", "DISTILL_DEVICE": "cpu"})
-    assert "takes about 12 minutes here. Unset DISTILL_PROFILE" in slow.describe(12)
+    assert "takes an estimated 12 minutes. Unset DISTILL_PROFILE" in slow.describe(12)
     assert "minutes" not in settings.load({}).describe(12)
 
 
