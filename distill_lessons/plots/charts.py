@@ -207,8 +207,7 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
             capsize=4,
         )
     ax.set_yticks(range(len(effects)), labels=list(effects))
-    ax.invert_yaxis()
-    ax.margins(y=0.15)
+    ax.set_ylim(len(effects) - 0.4, -0.6)  # the first on top, none at the frame
     ax.grid(axis="y", visible=False)
     ax.set(xlabel=xlabel, title=title)
     return ax
