@@ -117,26 +117,6 @@ def cnn(image_shape: Shape, n_classes: int, *, width: int = 16, seed: int = 0) -
     return net
 
 
-def suited(
-    image_shape: Shape, n_classes: int, hidden: Sequence[int] = (512, 512), *, seed: int = 0
-) -> nn.Sequential:
-    """Build the net that suits the images: `mlp` for grey ones, a small `cnn` for colour.
-
-    Args:
-        image_shape: ``(C, H, W)``; three channels count as colour.
-        n_classes: K, the number of logits.
-        hidden: units of the hidden layers of an `mlp`. A `cnn` gets 16 channels in the place of
-            two hidden layers or more, 8 in the place of one; without any the net is linear.
-        seed: of the initial weights.
-
-    >>> [type(layer).__name__ for layer in suited((3, 8, 8), 10, (32,))][:3]
-    ['Conv2d', 'ReLU', 'AvgPool2d']
-    """
-    if image_shape[0] == 3 and len(hidden) > 0:
-        return cnn(image_shape, n_classes, width=16 if len(hidden) > 1 else 8, seed=seed)
-    return mlp(image_shape, n_classes, hidden, seed=seed)
-
-
 def _check_sizes(image_shape: Shape, n_classes: int) -> None:
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ValueError(f"image_shape={image_shape} must be (C, H, W), all positive.")
