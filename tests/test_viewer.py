@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -23,15 +22,7 @@ CREDIT[0, 0, 1, 2] = [-1, 1]
 MAPS = {"deep": CREDIT, "halved": CREDIT / 2}
 
 
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", "1")
+pytestmark = pytest.mark.usefixtures("no_figure_stays_open")
 
 
 def parts(box: Any) -> tuple[Any, Any, Any, Any, Any]:

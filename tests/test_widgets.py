@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,15 +17,7 @@ Z = torch.tensor([16.0, 4.0, 1.0]).log()
 NAMES = ["cat", "dog", "owl"]
 
 
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", "1")
+pytestmark = pytest.mark.usefixtures("no_figure_stays_open")
 
 
 def parts(box: Any) -> tuple[Any, Any, Any]:

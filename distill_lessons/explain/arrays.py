@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from distill_lessons.training import evaluating
+from distill_lessons.evaluation import predict
 
 Array = npt.NDArray[Any]
 ArrayLike = Array | Tensor
@@ -78,8 +78,7 @@ def check_logits(z: Tensor, n: int) -> Tensor:
 def logits(model: nn.Module, x: Tensor, *, batch_size: int = 1024) -> Array:
     """Return the model's logits, shape `(N, K)`, in eval mode and without gradients."""
     x = inputs_for(model, x)
-    with evaluating(model), torch.no_grad():
-        z = torch.cat([model(part) for part in x.split(batch_size)])
+    z = predict(model, x, batch_size=batch_size)
     return np.asarray(check_logits(z, len(x)).cpu().numpy())
 
 
