@@ -33,6 +33,8 @@ class Settings:
         seed: the seed that every lesson starts from.
         strict: True under test: a claim that fails raises instead of only saying so.
         progress: whether work longer than two seconds shows a progress bar.
+        checks: ``"say"``, or ``"raise"`` where an exercise that is not solved shall be an error.
+        record: the file in which a learner's solved exercises are noted; None to note nothing.
     """
 
     profile: str
@@ -42,6 +44,8 @@ class Settings:
     seed: int
     strict: bool
     progress: bool
+    checks: str = "say"
+    record: Path | None = None
 
     def pick(self, cpu: T, full: T) -> T:
         """Return the value for the profile in force: the one way in which sizes differ."""
@@ -100,6 +104,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         seed=_seed(get("SEED", "0")),
         strict=_flag("DISTILL_STRICT", get("STRICT", "0")),
         progress=_flag("DISTILL_PROGRESS", get("PROGRESS", "1")),
+        checks=one_of("DISTILL_CHECKS", get("CHECKS", "say"), ("say", "raise")),
+        record=_record(get("RECORD", "")),
     )
 
 
@@ -168,6 +174,14 @@ def _seed(text: str) -> int:
     if not 0 <= seed < 2**31:
         raise ValueError(f"DISTILL_SEED={text!r} must be a whole number from 0 to {2**31 - 1}.")
     return seed
+
+
+def _record(text: str) -> Path | None:
+    if text == "0":
+        return None
+    if text:
+        return Path(text).expanduser()
+    return Path(platformdirs.user_data_dir("distill-lessons", appauthor=False)) / "progress.json"
 
 
 def _flag(argument: str, text: str) -> bool:

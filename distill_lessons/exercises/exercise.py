@@ -1,0 +1,319 @@
+"""One exercise: what it asks, how an answer is judged, its hints and its solution.
+
+An answer is a value (a number, a letter) or a function. A function is judged by what it returns for
+arguments drawn from a seed; nothing is compared but plain numbers and words, so a grader can ask in
+the learner's process and judge in its own. Solutions live in `exercises.answers`, which a student
+build leaves out. Knows nothing of notebooks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any, Literal
+
+from distill_lessons import settings
+from distill_lessons.exercises import answers, record
+from distill_lessons.exercises.compare import difference, plain
+
+State = Literal["correct", "not yet", "not attempted", "noted"]
+LOOKS = {  # a sign, so that colour does not speak alone, and the colour
+    "correct": ("✓", "#1b7837"),
+    "not yet": ("✗", "#b35806"),
+    "not attempted": ("○", "#5a5a5a"),
+    "noted": ("✎", "#2166ac"),
+}
+
+_hints_shown: Counter[str] = Counter()  # by key, in this kernel
+
+
+class NotSolved(AssertionError):
+    """An exercise is not solved while ``DISTILL_CHECKS=raise``."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` shows: the state of an exercise, and in words what differs."""
+
+    state: State
+    text: str
+
+    def __str__(self) -> str:
+        """Return the state, and what differs if something does."""
+        return f"{self.state.capitalize()}. {self.text}".strip()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        sign, colour = LOOKS[self.state]
+        said = html.escape(self.text).replace("\n", "<br>")
+        return {
+            "text/plain": str(self),
+            "text/html": f'<div style="border-left:4px solid {colour};padding:.3em .8em;'
+            f'margin:.4em 0"><b style="color:{colour}">{sign} {self.state.capitalize()}.</b> '
+            f"{said}</div>",
+        }
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments for a learner's function, and in words what they are."""
+
+    words: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that is often given, by name, with what to say to whoever gives it.
+
+    Attributes:
+        name: for tests and tables.
+        answer: the wrong answer itself: a function, or a value.
+        says: what is wrong, without the right answer.
+        given: True for the code that a find-the-bug exercise starts from.
+    """
+
+    name: str
+    answer: Any
+    says: str
+    given: bool = False
+
+
+def call(answer: Any, *arguments: Any) -> Any:
+    """Ask a function the usual way: call it."""
+    return answer(*arguments)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of a lesson. The learner's variable or function bears its name.
+
+    Attributes:
+        lesson: two digits, such as ``"03"``.
+        name: the name that the learner's answer has in the notebook.
+        title: a few words.
+        kind: write ``"code"``, ``"read"`` a result, or find the ``"bug"``.
+        difficulty: easy, medium or hard.
+        importance: low, medium or high.
+        minutes: how long it takes a learner.
+        hints: from a nudge to nearly all of it.
+        points: in a graded lab.
+        cases: for functions: the questions drawn from a seed, the first worked by hand or small.
+            They are drawn anew for every use, so that an answer that changes its arguments in
+            place spoils nothing.
+        reference: for functions: gives the right outputs, by another way than the solution.
+        ask: runs an answer on a case's arguments and returns what is compared; by default
+            `call`. Another one returns named properties, where more than one output is right.
+        mistakes: for functions: the classic ones. Those of values stand beside the solution.
+        options: for choices: what may be answered, such as ``("a", "b", "c")``.
+        tolerance: relative.
+    """
+
+    lesson: str
+    name: str
+    title: str
+    kind: Literal["code", "read", "bug"]
+    difficulty: Literal["easy", "medium", "hard"]
+    importance: Literal["low", "medium", "high"]
+    minutes: int
+    hints: tuple[str, ...]
+    points: int = 1
+    cases: Callable[[int], Sequence[Case]] | None = None
+    reference: Callable[..., Any] | None = None
+    ask: Callable[..., Any] = call
+    mistakes: tuple[Mistake, ...] = ()
+    options: tuple[str, ...] = ()
+    tolerance: float = 1e-3
+
+    @property
+    def key(self) -> str:
+        """Where the learner's progress is noted, such as ``"03.kd_gradient"``."""
+        return f"{self.lesson}.{self.name}"
+
+    def check(self, answer: Any) -> None:
+        """Show whether an answer is right, and if not, what differs and on which input.
+
+        Args:
+            answer: the learner's value or function; None or ``...`` is an exercise left blank.
+
+        Raises:
+            NotSolved: if the answer is not right and ``DISTILL_CHECKS=raise``; never else.
+        """
+        verdict = self.judge(answer)
+        message = ""
+        if verdict.state != "not attempted":
+            solved = record.SOLVED if verdict.state == "correct" else record.TRIED
+            message = record.note(self.key, state=solved, tries=1)
+        _display(verdict)
+        _tell(message)
+        if settings.load().checks == "raise" and verdict.state != "correct":
+            raise NotSolved(f"{self.key}: {verdict}")
+
+    def hint(self) -> None:
+        """Show the next hint."""
+        number = _hints_shown[self.key]
+        if number == len(self.hints):
+            print(f"There is no further hint. ex.{self.name}.solution() shows the solution.")
+            return
+        _hints_shown[self.key] += 1
+        print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
+        _tell(record.note(self.key, hints=number + 1))
+
+    def solution(self, *, sure: bool = False) -> None:
+        """Show the solution, to those who say that they want it.
+
+        Args:
+            sure: True to see it; without it you are asked first.
+        """
+        code = answers.source(self.lesson, self.name)
+        if code is None:
+            print("In a graded lab the solution stays with your instructor.")
+        elif not sure:
+            left = len(self.hints) - _hints_shown[self.key]
+            hints = f"{left} hint{'' if left == 1 else 's'} you have not seen. " if left else ""
+            print(f"Are you sure? {hints}Run ex.{self.name}.solution(sure=True) to see it.")
+        else:
+            print(code)
+            _tell(record.note(self.key, solution=True))
+
+    def judge(self, answer: Any, seed: int = 0) -> Verdict:
+        """Return the verdict on an answer. Asks, compares and explains; shows and keeps nothing.
+
+        Args:
+            answer: as in `check`.
+            seed: draws the questions.
+        """
+        if answer is None or isinstance(answer, EllipsisType):
+            return Verdict("not attempted", "")
+        if self.cases is None:
+            return self._judge_value(answer)
+        if not callable(answer):
+            said = f"{self.name} is due as a function, this is a {type(answer).__name__}."
+            return Verdict("not yet", f"{said} Give it without brackets and arguments.")
+        outputs = []
+        for case in self.cases(seed):
+            try:
+                outputs.append(self.output(answer, case))
+            except NotImplementedError:
+                return Verdict("not attempted", "")
+            except (Exception, SystemExit) as error:
+                return Verdict("not yet", f"On {case.words}: {_raised(error, answer)}")
+        return self.compare(outputs, seed)
+
+    def output(self, answer: Any, case: Case) -> Any:
+        """Run an answer on one case and return its plain output.
+
+        Raises:
+            Exception: whatever the answer raises; TypeError if what it returns is no answer.
+        """
+        # Whatever a learner's code writes to stderr, a grader would count as a failure.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            return plain(self.ask(answer, *case.arguments))
+
+    def compare(self, outputs: Sequence[Any], seed: int) -> Verdict:
+        """Judge plain outputs, one for every case that `seed` draws; runs no learner's code.
+
+        Args:
+            outputs: what `output` returned for each case, perhaps in another process.
+            seed: that drew them.
+        """
+        if self.cases is None:
+            return self._judge_value(outputs[0])
+        if outputs and all(output is None for output in outputs):
+            return Verdict(
+                "not attempted",
+                "The function returns nothing. If you wrote code there, it lacks a return.",
+            )
+        cases, expected = self.cases(seed), self.expected(seed)
+        if len(outputs) != len(cases):
+            raise ValueError(f"{len(outputs)} outputs for {len(cases)} cases; give one for each.")
+        for case, got, wanted in zip(cases, outputs, expected, strict=True):
+            if found := difference(got, wanted, self.tolerance):
+                where = f"On {case.words}: {found}."
+                mistake = self._recognise(outputs, expected, seed)
+                if mistake is None:
+                    return Verdict("not yet", where)
+                state: State = "not attempted" if mistake.given else "not yet"
+                says = "This is still the code as it was given." if mistake.given else mistake.says
+                return Verdict(state, f"{says}\n{where}")
+        return Verdict("correct", "")
+
+    def expected(self, seed: int) -> list[Any]:
+        """Return the right plain output of every case that `seed` draws."""
+        assert self.cases is not None
+        return [self.output(self.reference, case) for case in self.cases(seed)]
+
+    def _recognise(self, outputs: Sequence[Any], expected: list[Any], seed: int) -> Mistake | None:
+        """Find the classic mistake that gives these very outputs."""
+        assert self.cases is not None
+        for mistake in self.mistakes:
+            for case, got in zip(self.cases(seed), outputs, strict=True):
+                try:
+                    theirs = self.output(mistake.answer, case)
+                except Exception:
+                    break  # this mistake does not even run on this case
+                if difference(got, theirs, self.tolerance):
+                    break
+            else:
+                return mistake
+        return None
+
+    def _judge_value(self, answer: Any) -> Verdict:
+        try:
+            got = plain(answer)
+        except (TypeError, ValueError) as error:
+            return Verdict("not yet", f"{self.name} holds no answer: {error}.")
+        if self.options and (
+            not isinstance(got, str) or got.strip().casefold() not in self.options
+        ):
+            listed = ", ".join(f'"{option}"' for option in self.options)
+            return Verdict("not yet", f"Answer with one of {listed}; {self.name} is {got!r}.")
+        expected = answers.value(self.lesson, self.name)
+        if expected is None:
+            return Verdict("noted", "Your answer is compared when the lab is graded.")
+        if difference(got, plain(expected), self.tolerance) is None:
+            return Verdict("correct", "")
+        for mistake in answers.mistakes(self.lesson, self.name):
+            if difference(got, plain(mistake.answer), self.tolerance) is None:
+                return Verdict("not yet", mistake.says)
+        # The right value is not said: the learner has only looked once.
+        return Verdict("not yet", "" if self.options else _direction(got, expected))
+
+
+def _direction(got: Any, expected: Any) -> str:
+    if not isinstance(got, int | float):
+        return f"A number is due, this is {got!r}."
+    return f"{got:g} is too {'small' if got < float(expected) else 'large'}."
+
+
+def _raised(error: BaseException, answer: Any) -> str:
+    """Say what a learner's function raised, and in which of its lines."""
+    code = getattr(answer, "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    where = ""
+    if own and own[-1].line:
+        where = f", at the line `{own[-1].line}`"
+    return f"your code raised {type(error).__name__}: {error}{where}"
+
+
+def _display(verdict: Verdict) -> None:
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        print(verdict)  # a plain script
+    else:
+        display(verdict)
+
+
+def _tell(message: str) -> None:
+    if message:
+        print(message)

@@ -1,0 +1,192 @@
+"""Every exercise: its solution passes, blank is not attempted, every wrong answer is refused.
+
+And every lesson's notebook asks the exercises that the package declares.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from distill_lessons.exercises import answers, catalogue, cells
+from distill_lessons.exercises.exercise import Exercise
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SEEDS = (0, 1)
+EVERY = {made.key: made for n in catalogue.LESSONS for made in catalogue.of_lesson(n).values()}
+CODE = {key: made for key, made in EVERY.items() if made.cases is not None}
+
+
+def each(chosen: dict[str, Exercise]) -> Any:
+    return pytest.mark.parametrize("exercise", chosen.values(), ids=chosen)
+
+
+def stored(lesson: str) -> dict[str, Any]:
+    (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def wrong_answers(exercise: Exercise) -> dict[str, Any]:
+    """The declared mistakes, and what anybody may hand in without thinking."""
+    if exercise.cases is None:
+        known = {m.name: m.answer for m in answers.mistakes(exercise.lesson, exercise.name)}
+        others = {option: option for option in exercise.options}
+        if not exercise.options:
+            others = {"zero": 0.0, "one": 1.0, "not a number": float("nan"), "a word": "seven"}
+        right = answers.value(exercise.lesson, exercise.name)
+        return known | {name: value for name, value in others.items() if value != right}
+    copies = {
+        f"copy of argument {i}": lambda *arguments, i=i: arguments[i]
+        for i, argument in enumerate(exercise.cases(0)[0].arguments)
+        if isinstance(argument, torch.Tensor | np.ndarray | float)
+    }
+    return {
+        **{m.name: m.answer for m in exercise.mistakes},
+        "zeros": times(exercise.reference, 0),
+        "constant": constant(exercise),
+        "doubled": times(exercise.reference, 2),
+        **copies,
+    }
+
+
+def times(function: Callable[..., Any], factor: int) -> Callable[..., Any]:
+    def scaled(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return type(value)(scaled(part) for part in value)
+        if isinstance(value, dict):
+            return {name: scaled(part) for name, part in value.items()}
+        return value * factor if hasattr(value, "dtype") or isinstance(value, float) else None
+
+    return lambda *arguments: scaled(function(*arguments))
+
+
+def constant(exercise: Exercise) -> Callable[..., Any]:
+    first = exercise.reference(*exercise.cases(0)[0].arguments)
+    return lambda *arguments: first
+
+
+@each(EVERY)
+def test_the_solution_passes_on_two_seeds(exercise: Exercise) -> None:
+    right = answers.value(exercise.lesson, exercise.name)
+    assert right is not None
+    for seed in SEEDS:
+        assert exercise.judge(right, seed).state == "correct", exercise.judge(right, seed).text
+
+
+@each(CODE)
+def test_seeds_ask_different_questions(exercise: Exercise) -> None:
+    assert exercise.expected(0) != exercise.expected(1)
+    assert exercise.expected(0) == exercise.expected(0)
+
+
+@each(EVERY)
+def test_blank_is_not_attempted(exercise: Exercise) -> None:
+    assert exercise.judge(None).state == "not attempted"
+    assert exercise.judge(...).state == "not attempted"
+    if exercise.cases is not None:
+        assert exercise.judge(lambda *arguments: None).state == "not attempted"
+
+
+@each(EVERY)
+def test_every_wrong_answer_is_refused(exercise: Exercise) -> None:
+    wrong = wrong_answers(exercise)
+    assert len(wrong) >= 3
+    for name, answer in wrong.items():
+        for seed in SEEDS:
+            assert exercise.judge(answer, seed).state != "correct", (name, seed)
+
+
+@each(EVERY)
+def test_classic_mistakes_are_known_by_name(exercise: Exercise) -> None:
+    known = exercise.mistakes
+    if exercise.cases is None:
+        known = answers.mistakes(exercise.lesson, exercise.name)
+    assert known, "declare at least one classic mistake"
+    assert len({m.name for m in known}) == len(known)
+    mended = exercise.kind == "bug" and exercise.cases is not None
+    assert sum(m.given for m in known) == mended, "a bug is given once, and only there"
+    for mistake in known:
+        for seed in SEEDS:
+            verdict = exercise.judge(mistake.answer, seed)
+            if mistake.given:
+                assert verdict.state == "not attempted"
+                assert "as it was given" in verdict.text
+            else:
+                assert verdict.state == "not yet"
+                assert verdict.text.startswith(mistake.says), (mistake.name, verdict.text)
+
+
+@each(CODE)
+def test_the_right_answer_passes_in_another_style(exercise: Exercise) -> None:
+    styles = importlib.import_module(f"other_styles.lesson_{exercise.lesson}").STYLES
+    assert styles[exercise.name], "write the solution another way: numpy, a loop, float64"
+    for number, answer in enumerate(styles[exercise.name]):
+        for seed in SEEDS:
+            verdict = exercise.judge(answer, seed)
+            assert verdict.state == "correct", (number, verdict.text)
+
+
+@each(EVERY)
+def test_what_a_learner_reads_is_there(exercise: Exercise) -> None:
+    assert exercise.hints
+    assert all(hint.endswith((".", "?", "!", "`")) for hint in exercise.hints)
+    assert exercise.minutes >= 1
+    assert exercise.points >= 1
+    code = answers.source(exercise.lesson, exercise.name)
+    assert code is not None
+    compile(code, exercise.key, "exec")
+    if exercise.cases is None:
+        assert code.startswith("#"), "the solution of a value says why, in a comment above it"
+
+
+@pytest.mark.parametrize("lesson", catalogue.LESSONS)
+def test_the_lesson_asks_what_is_declared(lesson: str) -> None:
+    notebook, declared = stored(lesson), catalogue.of_lesson(lesson)
+    assert list(cells.answer_cells(notebook)) == list(cells.check_cells(notebook)) == list(declared)
+    assert 4 <= len(declared) <= 7
+    assert {made.kind for made in declared.values()} == {"code", "read", "bug"}
+    texts = [source(cell) for cell in notebook["cells"]]
+    assert any(f"from distill_lessons.exercises import lesson_{lesson} as ex" in t for t in texts)
+    for number, (name, made) in enumerate(declared.items(), start=1):
+        answer, check = cells.answer_cells(notebook)[name], cells.check_cells(notebook)[name]
+        assert made.name == name
+        assert made.lesson == lesson
+        assert answer["metadata"] == cells.marks(name)
+        assert check["metadata"] == cells.marks(name, points=made.points)
+        assert source(check).splitlines()[0] == (
+            f"ex.{name}.check({name})  # stuck? ex.{name}.hint()"
+        )
+        (header,) = [t for t in texts if f"### Exercise {number} · {made.title}\n" in t]
+        assert (
+            f"*Difficulty: {made.difficulty} · importance: {made.importance} · "
+            f"{made.minutes} minutes.*"
+        ) in header
+        for option in made.options:
+            assert re.search(rf"\({option[0]}\)", header), f"option {option} is not in the text"
+
+
+@pytest.mark.parametrize("lesson", catalogue.LESSONS)
+def test_the_stored_lesson_is_blank_and_gives_nothing_away(lesson: str) -> None:
+    notebook = stored(lesson)
+    for name, check in cells.check_cells(notebook).items():
+        (output,) = check["outputs"]
+        assert "".join(output["data"]["text/plain"]).startswith("Not attempted."), name
+    prose = "\n".join(source(c) for c in notebook["cells"] if c["cell_type"] == "markdown")
+    assert "<summary>Solution" not in prose
+    assert "<summary>Hint" not in prose
+
+
+def test_the_course_has_enough_exercises() -> None:
+    assert len(EVERY) >= 35
