@@ -171,6 +171,20 @@ def data(
     )
 
 
+@app.command()
+def progress() -> None:
+    """Show which exercises you have solved, lesson by lesson."""
+    from distill_lessons.exercises import overview, record
+
+    with _refusals():
+        path = settings.load().record
+        if path is None:
+            raise ValueError("DISTILL_RECORD=0 keeps no progress; unset it to keep yours.")
+        entries, message = record.read(path)
+    print(overview.overview(entries))
+    print(message or f"Kept in {path}; it never leaves this machine.")
+
+
 def _run_one(lesson: Path, env: dict[str, str], timeout: int | None, progress: bool) -> Result:
     from tqdm import tqdm
 

@@ -152,8 +152,10 @@ def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:
     would mean something else there.
     """
     fixed = dict(env)
-    if data := env.get("DISTILL_DATA", "").strip():
-        fixed["DISTILL_DATA"] = str(cwd / Path(data).expanduser())
+    for name in ("DISTILL_DATA", "DISTILL_RECORD"):
+        value = env.get(name, "").strip()
+        if value and value != "0":  # DISTILL_RECORD=0 keeps no record
+            fixed[name] = str(cwd / Path(value).expanduser())
     dataset = env.get("DISTILL_DATASET", "").strip()
     if dataset.startswith("folder:"):
         path = Path(dataset.removeprefix("folder:")).expanduser()

@@ -191,6 +191,9 @@ def test_a_relative_data_folder_means_the_same_in_the_kernel(
     assert said == f"{Path('data').absolute()}\n"
     env = lessons.absolute_paths(os.environ, Path.cwd())
     assert env["DISTILL_DATASET"] == f"folder:{Path.cwd() / '../fruit'}"
+    monkeypatch.setenv("DISTILL_RECORD", "mine.json")
+    env = lessons.absolute_paths(os.environ, Path.cwd())
+    assert env["DISTILL_RECORD"] == str(Path("mine.json").absolute())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")

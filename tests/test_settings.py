@@ -24,15 +24,32 @@ def test_every_variable_is_read() -> None:
             "DISTILL_SEED": "7",
             "DISTILL_STRICT": "1",
             "DISTILL_PROGRESS": "0",
+            "DISTILL_CHECKS": "raise",
+            "DISTILL_RECORD": "~/mine.json",
         }
     )
-    expected = settings.Settings(
-        "full", "mnist", Path.home() / "somewhere", "cpu", seed=7, strict=True, progress=False
+    assert config == settings.Settings(
+        "full",
+        "mnist",
+        Path.home() / "somewhere",
+        "cpu",
+        seed=7,
+        strict=True,
+        progress=False,
+        checks="raise",
+        record=Path.home() / "mine.json",
     )
-    assert config == expected
 
 
-@pytest.mark.parametrize("name", ["PROFILE", "DATASET", "DATA", "DEVICE", "SEED", "STRICT"])
+def test_a_learners_record_is_kept_unless_it_is_switched_off() -> None:
+    assert settings.load({"DISTILL_RECORD": "0"}).record is None
+    usual = settings.load({}).record
+    assert usual is not None
+    assert usual.name == "progress.json"
+    assert usual.is_absolute()
+
+
+@pytest.mark.parametrize("name", ["PROFILE", "DATASET", "DATA", "DEVICE", "SEED", "RECORD"])
 def test_an_empty_variable_counts_as_unset(name: str) -> None:
     assert settings.load({f"DISTILL_{name}": "  "}) == settings.load({})
 
@@ -54,6 +71,7 @@ def test_a_folder_is_a_data_set() -> None:
         ("DISTILL_SEED", "1.5", "must be a whole number from 0 to 2147483647."),
         ("DISTILL_STRICT", "yes", "Use one of '0', '1'."),
         ("DISTILL_PROGRESS", "2", "Use one of '0', '1'."),
+        ("DISTILL_CHECKS", "rise", "Did you mean 'raise'?"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_remedy(

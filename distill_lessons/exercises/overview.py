@@ -1,0 +1,39 @@
+"""What a learner has solved so far, lesson by lesson, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from distill_lessons.exercises import catalogue, record
+from distill_lessons.exercises.exercise import Exercise
+
+
+def overview(entries: Mapping[str, record.Entry]) -> str:
+    """Return one block a lesson: how many exercises are solved, and the state of each.
+
+    Args:
+        entries: from `record.read`. Exercises that the course does not have are left alone.
+    """
+    blocks, solved, total = [], 0, 0
+    for lesson in catalogue.LESSONS:
+        exercises = list(catalogue.of_lesson(lesson).values())
+        done = [entries.get(made.key, {}).get("state") == record.SOLVED for made in exercises]
+        bar = "".join("■" if one else "□" for one in done)
+        lines = [f"Lesson {lesson}  {bar}  {sum(done)} of {len(done)} solved"]
+        lines += [f"  {_line(made, entries.get(made.key))}" for made in exercises]
+        blocks.append("\n".join(lines))
+        solved, total = solved + sum(done), total + len(done)
+    return "\n\n".join([*blocks, f"{solved} of {total} exercises solved."])
+
+
+def _line(made: Exercise, entry: record.Entry | None) -> str:
+    if entry is None:
+        return f"○ {made.title} ({made.minutes} minutes)"
+    sign, word = ("✓", "solved") if entry["state"] == record.SOLVED else ("✗", "not yet")
+    tries = entry["tries"]
+    said = [f"{word}, {tries} {'try' if tries == 1 else 'tries'}"]
+    if hints := entry["hints"]:
+        said.append(f"{hints} hint{'' if hints == 1 else 's'}")
+    if entry["solution"]:
+        said.append("solution seen")
+    return f"{sign} {made.title}: {', '.join(said)}"

@@ -1,0 +1,305 @@
+"""The machinery of exercises on made-up ones: verdicts, words for what differs, solutions."""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill_lessons.exercises import answers, exercise
+from distill_lessons.exercises.compare import MOST_NUMBERS, difference, plain
+from distill_lessons.exercises.exercise import Case, Exercise, Mistake, NotSolved
+
+SOLVED = '''
+import torch
+
+# Dividing first keeps the order of the classes.
+# The softmax then makes them sum to 1.
+def soft(z, T):
+    """A docstring."""
+    return torch.softmax(z / T, 1)
+
+
+# The fourth root.
+ratio = 10.0
+
+# Only the second one saw the same data.
+control = "b"
+'''
+
+
+def cases(seed: int) -> list[Case]:
+    dice = torch.Generator().manual_seed(seed)
+    return [
+        Case("z = [[0, 1]], T = 2", (torch.tensor([[0.0, 1.0]]), 2.0)),
+        Case("z of shape (3, 5), T = 4", (torch.randn(3, 5, generator=dice), 4.0)),
+    ]
+
+
+def made(name: str, kind: str, **more: object) -> Exercise:
+    return Exercise("99", name, "A title", kind, "easy", "high", 3, ("First.", "Second."), **more)
+
+
+NO_T = Mistake("no T", lambda z, T: z.softmax(1), "T is not used.")
+SOFT = made(
+    "soft", "code", cases=cases, reference=lambda z, T: (z / T).softmax(1), mistakes=(NO_T,)
+)
+RATIO = made("ratio", "read")
+CONTROL = made("control", "read", options=("a", "b", "c"))
+
+
+@pytest.fixture(autouse=True)
+def lesson_99(monkeypatch, tmp_path):
+    path = tmp_path / "lesson_99.py"
+    path.write_text(SOLVED, encoding="utf-8")
+    module = types.ModuleType(f"{answers.__name__}.lesson_99")
+    module.__file__ = str(path)
+    exec(compile(SOLVED, str(path), "exec"), module.__dict__)
+    module.MISTAKES = {"ratio": (Mistake("root", 100.0, "That is the square root."),)}
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(exercise, "_hints_shown", type(exercise._hints_shown)())
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        (None, "not attempted", ""),
+        (..., "not attempted", ""),
+        (lambda z, T: None, "not attempted", "it lacks a return"),
+        (lambda z, T: (z / T).softmax(1), "correct", ""),
+        (lambda z, T: (z / T).softmax(1).double().numpy(), "correct", ""),
+        (lambda z, T: [[float(v) for v in row] for row in (z / T).softmax(1)], "correct", ""),
+        (NO_T.answer, "not yet", "T is not used.\nOn z = [[0, 1]], T = 2: at [0, 0]"),
+        (lambda z, T: (z / T).softmax(1) / 10, "not yet", "ten times too small"),
+        (lambda z, T: -(z / T).softmax(1), "not yet", "the sign is turned"),
+        (lambda z, T: (z / T).softmax(1) + 1, "not yet", "every number is off by +1"),
+        (lambda z, T: (z / T).softmax(1).T, "not yet", "got shape (2, 1) (turned round)"),
+        (lambda z, T: (z / T).softmax(1).mean(), "not yet", "expected shape (1, 2), got a single"),
+        (lambda z, T: (z / T).softmax(0), "not yet", "expected 0.3775, got 1"),
+        (lambda z, T: z * float("nan"), "not yet", "got nan"),
+        (lambda z, T: "0.5", "not yet", "expected shape (1, 2), got '0.5'"),
+        (lambda z, T: torch.nn.Linear(1, 1), "not yet", "TypeError: a Linear is no answer"),
+        (lambda z, T: z[7], "not yet", "On z = [[0, 1]], T = 2: your code raised IndexError"),
+        (lambda z: z, "not yet", "your code raised TypeError"),
+        (0.5, "not yet", "soft is due as a function, this is a float"),
+        (sys.exit, "not yet", "your code raised"),
+    ],
+)
+def test_a_function_is_judged_by_what_it_returns(answer, state, said):
+    verdict = SOFT.judge(answer)
+    assert verdict.state == state
+    assert said in verdict.text
+
+
+def test_the_line_that_raised_is_named():
+    def soft(z, T):
+        q = z / T
+        return q.softmax(9)
+
+    assert "at the line `return q.softmax(9)`" in SOFT.judge(soft).text
+
+
+def test_not_implemented_is_not_attempted():
+    def soft(z, T):
+        raise NotImplementedError
+
+    assert SOFT.judge(soft).state == "not attempted"
+
+
+def test_an_answer_that_spoils_its_arguments_spoils_nothing_else():
+    def soft(z, T):
+        z /= T
+        return z.softmax(1)
+
+    assert SOFT.judge(soft).state == "correct"
+    assert SOFT.judge(lambda z, T: z.zero_().softmax(1)).state == "not yet"
+
+
+def test_the_code_as_it_was_given_is_not_attempted():
+    bug = made(
+        "soft",
+        "bug",
+        cases=cases,
+        reference=SOFT.reference,
+        mistakes=(Mistake("as given", NO_T.answer, "", given=True),),
+    )
+    verdict = bug.judge(NO_T.answer)
+    assert verdict.state == "not attempted"
+    assert "as it was given" in verdict.text
+    assert "expected 0.3775, got 0.2689" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        (None, "not attempted", ""),
+        (10, "correct", ""),
+        (torch.tensor(10.0), "correct", ""),
+        (100.0, "not yet", "That is the square root."),
+        (9.0, "not yet", "9 is too small."),
+        (11.0, "not yet", "11 is too large."),
+        ("ten", "not yet", "A number is due"),
+        (print, "not yet", "holds no answer"),
+    ],
+)
+def test_a_number_is_judged_without_saying_the_right_one(answer, state, said):
+    verdict = RATIO.judge(answer)
+    assert verdict.state == state
+    assert said in verdict.text
+    assert "10" not in verdict.text.replace("100", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        ("b", "correct", ""),
+        (" B ", "correct", ""),
+        ("c", "not yet", ""),
+        ("d", "not yet", 'Answer with one of "a", "b", "c"; control is \'d\'.'),
+        (2, "not yet", "Answer with one of"),
+    ],
+)
+def test_a_choice_is_judged(answer, state, said):
+    verdict = CONTROL.judge(answer)
+    assert (verdict.state, verdict.text) == (state, said) if not said else said in verdict.text
+
+
+def test_in_a_student_build_values_are_noted_and_solutions_stay_away(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, f"{answers.__name__}.lesson_99")
+    assert CONTROL.judge("b").state == "noted"
+    assert CONTROL.judge("d").state == "not yet"  # that much it knows
+    assert SOFT.judge(SOFT.reference).state == "correct"
+    SOFT.solution(sure=True)
+    assert "stays with your instructor" in capsys.readouterr().out
+
+
+def test_check_shows_returns_nothing_and_writes_nothing_to_stderr(capsys, monkeypatch):
+    def noisy(z, T):
+        warnings.warn("look out", stacklevel=1)
+        print("debug", file=sys.stderr)
+        return (z / T).softmax(1)
+
+    assert SOFT.check(noisy) is None
+    captured = capsys.readouterr()
+    assert captured.out == "Correct.\n"
+    assert captured.err == ""
+
+
+def test_check_raises_only_where_it_is_told_to(monkeypatch, capsys):
+    SOFT.check(NO_T.answer)
+    monkeypatch.setenv("DISTILL_CHECKS", "raise")
+    SOFT.check(SOFT.reference)
+    for answer in (None, NO_T.answer):
+        with pytest.raises(NotSolved, match="99.soft: Not"):
+            SOFT.check(answer)
+
+
+def test_in_a_notebook_a_verdict_has_a_sign_and_a_word(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    SOFT.check(lambda z, T: "<b>")
+    bundle = shown[0]._repr_mimebundle_()
+    assert "✗ Not yet." in bundle["text/html"]
+    assert "&lt;b&gt;" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("Not yet. On z")
+
+
+def test_hints_come_one_by_one(capsys):
+    for _ in range(3):
+        SOFT.hint()
+    assert capsys.readouterr().out.splitlines() == [
+        "Hint 1 of 2: First.",
+        "Hint 2 of 2: Second.",
+        "There is no further hint. ex.soft.solution() shows the solution.",
+    ]
+
+
+def test_the_solution_asks_first_and_is_a_cell_of_the_notebook(capsys):
+    SOFT.solution()
+    asked = capsys.readouterr().out
+    assert "2 hints you have not seen" in asked
+    assert "ex.soft.solution(sure=True)" in asked
+    assert "softmax" not in asked
+    SOFT.solution(sure=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith("# Dividing first")
+    assert shown.endswith("return torch.softmax(z / T, 1)\n")
+    assert answers.source("99", "ratio") == "# The fourth root.\nratio = 10.0"
+    assert answers.source("99", "ratio", comment=False) == "ratio = 10.0"
+    assert answers.source("99", "nothing") is None
+
+
+# ---- Comparing -----------------------------------------------------------------------------------
+
+
+class Liar(float):
+    """Says that it equals everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None
+
+
+def test_an_object_that_lies_is_no_answer():
+    with pytest.raises(TypeError, match="a Liar is no answer"):
+        plain(Liar(3))
+    with pytest.raises(TypeError):
+        plain(np.array([object()]))
+
+
+def test_too_large_an_answer_is_refused():
+    for value in (np.zeros(MOST_NUMBERS + 1), [0] * (MOST_NUMBERS + 1)):
+        with pytest.raises(ValueError, match="more than any exercise"):
+            plain(value)
+
+
+@given(st.lists(st.floats(-1e6, 1e6).filter(lambda v: abs(v) > 1e-3), min_size=1, max_size=5))
+def test_what_is_equal_does_not_differ_and_what_is_off_does(numbers):
+    assert difference(plain(np.array(numbers)), plain(tuple(numbers)), 1e-3) is None
+    off = [*numbers[:-1], numbers[-1] + 0.1 * max(map(abs, numbers))]
+    assert difference(off, numbers, 1e-3) is not None
+    assert difference([0.0] * len(numbers), numbers, 1e-3) is not None
+
+
+def test_small_entries_beside_large_ones_are_looked_at():
+    assert difference([0.99, 2e-4], [0.99, 1e-4], 1e-3) == ("at [1]: expected 0.0001, got 0.0002")
+
+
+def test_infinities_match_only_themselves():
+    inf = float("inf")
+    assert difference([1.0, inf], [1.0, inf], 1e-3) is None
+    assert difference([1.0, 5.0], [1.0, inf], 1e-3) is not None
+    assert difference([1.0, inf], [1.0, 5.0], 1e-3) is not None
+    assert difference([1.0, -inf], [1.0, inf], 1e-3) is not None
+
+
+def test_named_properties_are_compared_one_by_one():
+    right = {"the loss": 0.5, "the teacher has moved": False}
+    assert difference(dict(right), right, 1e-3) is None
+    wrong = right | {"the teacher has moved": True}
+    assert difference(wrong, right, 1e-3) == "the teacher has moved: expected False, got True"
+    assert difference({"the loss": 0.5}, right, 1e-3) == (
+        "expected the loss, the teacher has moved"
+    )
+    assert difference(0.5, right, 1e-3) is not None
+
+
+def test_a_truth_is_no_number():
+    assert difference(1, True, 1e-3) is not None
+    assert difference(True, True, 1e-3) is None
+
+
+def test_outputs_can_be_judged_elsewhere():
+    outputs = [SOFT.output(SOFT.reference, case) for case in SOFT.cases(7)]
+    assert SOFT.compare(outputs, 7).state == "correct"
+    assert SOFT.compare(outputs, 8).state == "not yet"
+    with pytest.raises(ValueError, match="1 outputs for 2 cases"):
+        SOFT.compare(outputs[:1], 7)

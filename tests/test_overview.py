@@ -1,0 +1,77 @@
+"""`distill-lessons progress`: what a learner sees of the record."""
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from distill_lessons.cli import app
+from distill_lessons.exercises import catalogue
+from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.overview import overview
+
+
+def made(lesson: str, name: str, title: str) -> Exercise:
+    return Exercise(lesson, name, title, "read", "easy", "high", 3, ("A hint.",))
+
+
+def test_every_exercise_is_listed_with_its_state(monkeypatch) -> None:
+    lessons = {
+        "01": [made("01", "a", "First"), made("01", "b", "Second"), made("01", "c", "Third")],
+        "02": [made("02", "a", "Other")],
+    }
+    monkeypatch.setattr(catalogue, "LESSONS", tuple(lessons))
+    monkeypatch.setattr(catalogue, "of_lesson", lambda n: {e.name: e for e in lessons[n]})
+    entries = {
+        "01.a": {"state": "solved", "tries": 1, "hints": 0, "solution": False},
+        "01.c": {"state": "tried", "tries": 2, "hints": 1, "solution": True},
+        "77.x": {"state": "solved", "tries": 1, "hints": 0, "solution": False},
+    }
+    assert overview(entries) == (
+        "Lesson 01  ■□□  1 of 3 solved\n"
+        "  ✓ First: solved, 1 try\n"
+        "  ○ Second (3 minutes)\n"
+        "  ✗ Third: not yet, 2 tries, 1 hint, solution seen\n"
+        "\n"
+        "Lesson 02  □  0 of 1 solved\n"
+        "  ○ Other (3 minutes)\n"
+        "\n"
+        "1 of 4 exercises solved."
+    )
+
+
+def test_the_command_reads_the_learners_file(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("DISTILL_RECORD", str(path))
+    (first, *_) = catalogue.of_lesson("01").values()
+    assert first.judge(None).state == "not attempted"
+    first.check(0.123 if first.cases is None else lambda *arguments: 0.123)
+    result = CliRunner().invoke(app, ["progress"])
+    assert result.exit_code == 0
+    assert f"✗ {first.title}: not yet, 1 try" in result.output
+    assert f"Kept in {path}" in result.output
+
+
+def test_a_damaged_file_is_said_and_kept(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "progress.json"
+    path.write_text("damaged")
+    monkeypatch.setenv("DISTILL_RECORD", str(path))
+    result = CliRunner().invoke(app, ["progress"])
+    assert result.exit_code == 0
+    assert "it is kept as progress.json.unread-1" in result.output
+    assert "0 of" in result.output
+    assert path.with_name("progress.json.unread-1").read_text() == "damaged"
+
+
+def test_no_file_is_no_problem_and_none_is_made(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DISTILL_RECORD", str(tmp_path / "progress.json"))
+    result = CliRunner().invoke(app, ["progress"])
+    assert result.exit_code == 0
+    assert "0 of" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_the_record_off_the_command_says_so(monkeypatch) -> None:
+    monkeypatch.setenv("DISTILL_RECORD", "0")
+    result = CliRunner().invoke(app, ["progress"])
+    assert result.exit_code == 2
+    assert "DISTILL_RECORD" in result.output
