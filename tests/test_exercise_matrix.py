@@ -155,7 +155,7 @@ def test_what_a_learner_reads_is_there(exercise: Exercise) -> None:
 def test_the_lesson_asks_what_is_declared(lesson: str) -> None:
     notebook, declared = stored(lesson), catalogue.of_lesson(lesson)
     assert list(cells.answer_cells(notebook)) == list(cells.check_cells(notebook)) == list(declared)
-    assert 4 <= len(declared) <= 7
+    assert 4 <= len(declared) <= 7 or lesson == "00"
     assert {made.kind for made in declared.values()} == {"code", "read", "bug"}
     texts = [source(cell) for cell in notebook["cells"]]
     assert any(f"from distill_lessons.exercises import lesson_{lesson} as ex" in t for t in texts)
@@ -189,4 +189,4 @@ def test_the_stored_lesson_is_blank_and_gives_nothing_away(lesson: str) -> None:
 
 
 def test_the_course_has_enough_exercises() -> None:
-    assert len(EVERY) >= 35
+    assert len([key for key in EVERY if not key.startswith("00.")]) >= 35

@@ -6,7 +6,7 @@ import importlib
 
 from distill_lessons.exercises.exercise import Exercise
 
-LESSONS = ("01", "02", "03", "04", "05", "06", "07")
+LESSONS = ("00", "01", "02", "03", "04", "05", "06", "07")
 
 
 def of_lesson(lesson: str) -> dict[str, Exercise]:
