@@ -281,6 +281,15 @@ def test_infinities_match_only_themselves():
     assert difference([1.0, -inf], [1.0, inf], 1e-3) is not None
 
 
+def test_a_mistake_that_gives_nan_is_known_by_name():
+    nan = float("nan")
+    assert difference([1.0, nan], [1.0, nan], 1e-3) is None
+    assert difference([nan, 1.0], [1.0, nan], 1e-3) is not None
+    overflow = Mistake("overflow", lambda z, T: z * nan, "exp overflows.")
+    soft = made("soft", "code", cases=cases, reference=SOFT.reference, mistakes=(overflow,))
+    assert soft.judge(lambda z, T: z - nan).text.startswith("exp overflows.\nOn z = [[0, 1]]")
+
+
 def test_named_properties_are_compared_one_by_one():
     right = {"the loss": 0.5, "the teacher has moved": False}
     assert difference(dict(right), right, 1e-3) is None

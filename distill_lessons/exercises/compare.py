@@ -96,8 +96,10 @@ def _numeric_difference(got: np.ndarray, expected: np.ndarray, tolerance: float)
     allowed = tolerance * (np.abs(expected) + 0.01 * largest) + 1e-12
     with np.errstate(invalid="ignore"):
         gap = np.abs(got - expected)
-    # NaN is far from everything; an infinity that is due and given is no gap.
-    gap = np.where(got == expected, 0.0, np.where(np.isnan(gap), np.inf, gap))
+    # NaN is far from every number; an infinity that is due and given is no gap, and neither is a
+    # NaN where a classic mistake gives NaN too: so the mistake is recognised.
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    gap = np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))
     if (gap <= np.where(np.isfinite(allowed), allowed, 0.0)).all():
         return None
     worst = np.unravel_index(int(np.argmax(gap)), got.shape)
