@@ -1,7 +1,7 @@
-"""Lesson 02 as a learner has it: JupyterLab in a browser, its cells run, its slider moved by keys.
+"""What a learner moves, in a real JupyterLab: slider, viewer, prediction, exercise and hint.
 
 Needs Chromium on the machine (`chromium`, `chromium-browser` or `google-chrome` on the path);
-without it the test is skipped, and says so.
+without it the tests are skipped, and say so.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ROOT = Path(__file__).parents[1]
-LESSON = "02_soft_targets.ipynb"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # A quiet browser: no sandbox (tests may run as root), and no traffic of its own.
 QUIET = [
@@ -56,13 +58,50 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[str]:
-    """JupyterLab on a copy of the lesson, with folders of its own; yields the lesson's address."""
+VIEWER = """
+import numpy as np
+from distill_lessons.viewer import explanation_viewer
+
+rng = np.random.default_rng(0)
+x, credit = rng.random((3, 1, 6, 6)), rng.normal(size=(3, 1, 6, 6, 4))
+maps, others = ({"deep": c, "zero": 0 * c} for c in (credit, 2 * credit))
+explanation_viewer(x, maps, list("abcd"), beside=others)
+"""
+FIND_CELL = (
+    "window.jupyterapp.shell.currentWidget.content.widgets"
+    ".findIndex(c => c.model.sharedModel.source.includes(text))"
+)
+SCROLL_TO = (
+    "async (text) => { await window.jupyterapp.shell.currentWidget.content"
+    f".scrollToItem({FIND_CELL}, 'center'); }}"
+)
+HAS_RUN = f"""(text) => {{
+    const cell = window.jupyterapp.shell.currentWidget.content.widgets[{FIND_CELL}];
+    return cell.model.executionCount !== null && cell.model.outputs.length > 0;
+}}"""
+WRITE = (
+    "([text, code]) => { window.jupyterapp.shell.currentWidget.content"
+    f".widgets[{FIND_CELL}].model.sharedModel.setSource(code); }}"
+)
+RUN_CELL = f"""async (text) => {{
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    notebook.activeCellIndex = {FIND_CELL};
+    await window.jupyterapp.commands.execute('notebook:run-cell');
+}}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """JupyterLab on copies of lessons, with folders of its own; yields its address."""
     browser_path()
+    tmp_path = tmp_path_factory.mktemp("lab")
     work, config = tmp_path / "my lessons", tmp_path / "config"
     work.mkdir()
-    shutil.copy(ROOT / "notebooks" / LESSON, work)
+    for lesson in ("00_start_here.ipynb", "02_soft_targets.ipynb"):
+        shutil.copy(ROOT / "notebooks" / lesson, work)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(VIEWER)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), work / "viewer.ipynb")
     settings = config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     # Else a question about news covers the page.
@@ -76,6 +115,8 @@ def lab(tmp_path: Path) -> Iterator[str]:
         "JUPYTERLAB_SETTINGS_DIR": str(config / "lab" / "user-settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(config / "lab" / "workspaces"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
+        "PYTHONPATH": str(ROOT),
+        "DISTILL_RECORD": str(tmp_path / "progress.json"),
     }
     address = f"http://127.0.0.1:{(port := free_port())}"
     log = tmp_path / "lab.log"
@@ -94,7 +135,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
         server = subprocess.Popen(command, env=env, cwd=work, stdout=sink, stderr=sink)
     try:
         _wait_for(f"{address}/api/status", server, log)
-        yield f"{address}/lab/tree/{LESSON}"
+        yield address
     finally:
         server.terminate()  # the server stops its kernels
         try:
@@ -116,43 +157,19 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"JupyterLab did not answer:\n{log.read_text()[-3000:]}")
 
 
-def test_the_slider_of_lesson_02_moves_readout_words_and_picture(lab: str, tmp_path: Path) -> None:
+@contextmanager
+def opened(lab: str, notebook: str, tmp_path: Path) -> Iterator[Any]:
+    """Open a notebook in a fresh page and wait for its kernel; on failure keep a screenshot."""
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=browser_path(), args=QUIET)
         page = browser.new_page(viewport={"width": 1300, "height": 950})
         page.set_default_timeout(SHORT)
         try:
-            page.goto(lab)
+            page.goto(f"{lab}/lab/tree/{notebook}?reset")
             page.wait_for_function(READY, timeout=LONG)
             page.evaluate(KERNEL_ANSWERS)  # the idle indicator alone comes too early
-            # Only cells near the screen are in the page; the command needs no menu.
-            page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-            page.wait_for_function(SLIDER_RAN, timeout=LONG)
-            page.evaluate(SCROLL_TO_SLIDER)
-
-            # Progress bars are widgets too: look in the slider's own cell.
-            cell = page.locator(".jp-CodeCell:has(.widget-slider)")
-            handle = cell.locator(".widget-slider .noUi-handle")
-            handle.wait_for(timeout=LONG)
-            readout = cell.locator(".widget-readout")
-            picture = cell.locator("img.widget-image")
-            words = cell.locator(".widget-html-content")
-            playwright.expect(words).to_contain_text("At T = 1:")
-            before = readout.inner_text(), words.inner_text(), picture.get_attribute("src")
-
-            handle.focus()
-            for _ in range(12):
-                page.keyboard.press("ArrowRight")
-            # Twelve steps of 0.05 in the exponent: T = 10^0.6.
-            playwright.expect(words).to_contain_text("At T = 3.98:")
-            playwright.expect(readout).to_have_text("3.98")
-            after = readout.inner_text(), words.inner_text(), picture.get_attribute("src")
-            page.wait_for_function("img => img.complete", arg=picture.element_handle())
-            page.screenshot(path=tmp_path / "slider.png")
-            assert before[0] == "1.00"
-            assert all(a != b for a, b in zip(after, before, strict=True))
-            size = picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
-            assert min(size) > 100
+            yield page
+            page.screenshot(path=tmp_path / "done.png")
         except Exception:
             page.screenshot(path=tmp_path / "failed.png")
             print("a screenshot is in", tmp_path / "failed.png")
@@ -161,17 +178,95 @@ def test_the_slider_of_lesson_02_moves_readout_words_and_picture(lab: str, tmp_p
             browser.close()
 
 
-_SLIDER_CELL = (
-    "window.jupyterapp.shell.currentWidget.content.widgets"
-    ".findIndex(c => c.model.sharedModel.source.includes('temperature_slider('))"
-)
-SLIDER_RAN = f"""() => {{
-    const cell = window.jupyterapp.shell.currentWidget.content.widgets[{_SLIDER_CELL}];
-    const outputs = cell.model.outputs;
-    return outputs && outputs.length > 0
-        && 'application/vnd.jupyter.widget-view+json' in outputs.get(0).data;
-}}"""
-SCROLL_TO_SLIDER = f"""async () => {{
-    const notebook = window.jupyterapp.shell.currentWidget.content;
-    await notebook.scrollToItem({_SLIDER_CELL}, 'center');
-}}"""
+def run_all(page: Any, until: str) -> None:
+    """Run all cells, wait for the one that holds `until`, and bring it into view."""
+    # Only cells near the screen are in the page; the command needs no menu.
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(HAS_RUN, arg=until, timeout=LONG)
+    page.evaluate(SCROLL_TO, until)
+
+
+def test_the_slider_of_lesson_02_moves_readout_words_and_picture(lab: str, tmp_path: Path) -> None:
+    with opened(lab, "02_soft_targets.ipynb", tmp_path) as page:
+        run_all(page, until="temperature_slider(")
+        # Progress bars are widgets too: look in the slider's own cell.
+        cell = page.locator(".jp-CodeCell:has(.widget-slider)")
+        handle = cell.locator(".widget-slider .noUi-handle")
+        handle.wait_for(timeout=LONG)
+        readout = cell.locator(".widget-readout")
+        picture = cell.locator("img.widget-image")
+        words = cell.locator(".widget-html-content")
+        playwright.expect(words).to_contain_text("At T = 1:")
+        before = readout.inner_text(), words.inner_text(), picture.get_attribute("src")
+
+        handle.focus()
+        for _ in range(12):
+            page.keyboard.press("ArrowRight")
+        # Twelve steps of 0.05 in the exponent: T = 10^0.6.
+        playwright.expect(words).to_contain_text("At T = 3.98:")
+        playwright.expect(readout).to_have_text("3.98")
+        after = readout.inner_text(), words.inner_text(), picture.get_attribute("src")
+        page.wait_for_function("img => img.complete", arg=picture.element_handle())
+        assert before[0] == "1.00"
+        assert all(a != b for a, b in zip(after, before, strict=True))
+        size = picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
+        assert min(size) > 100
+
+
+def test_class_method_and_image_of_the_viewer_follow_the_keyboard(lab: str, tmp_path: Path) -> None:
+    with opened(lab, "viewer.ipynb", tmp_path) as page:
+        run_all(page, until="explanation_viewer(")
+        picture = page.locator("img.widget-image")
+        picture.wait_for(timeout=LONG)
+        words = page.locator(".jp-OutputArea-output .widget-html-content")
+        expect = playwright.expect
+        expect(words).to_contain_text("Image 0, class a, deep. teacher: sum")
+        expect(words).to_contain_text("Cosine between the maps 1.00")
+        before = picture.get_attribute("src")
+        controls = page.locator(".jp-OutputArea-output .widget-dropdown select")
+        controls.nth(0).select_option("c")
+        expect(words).to_contain_text("Image 0, class c, deep.")
+        expect(picture).not_to_have_attribute("src", str(before))
+        page.locator(".widget-slider .noUi-handle").focus()
+        page.keyboard.press("ArrowRight")
+        expect(words).to_contain_text("Image 1, class c, deep.")
+        controls.nth(1).select_option("zero")
+        expect(words).to_contain_text("Image 1, class c, zero. teacher: sum +0.00. student: s")
+        size = picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
+        assert min(size) > 100
+
+
+def test_a_prediction_is_typed_an_exercise_solved_and_a_hint_taken(
+    lab: str, tmp_path: Path
+) -> None:
+    with opened(lab, "00_start_here.ipynb", tmp_path) as page:
+        run_all(page, until="ex.does_it_hold.check(")
+        expect = playwright.expect
+
+        page.evaluate(SCROLL_TO, "predict(")
+        field = page.locator(".jp-CodeCell:has(.widget-text) input[type=text]")
+        field.fill("2")
+        field.press("Enter")
+        expect(page.locator(".widget-html-content", has_text="noted: 2")).to_be_visible()
+        page.evaluate(RUN_CELL, "compare(my_guess")
+        page.evaluate(SCROLL_TO, "compare(my_guess")
+        said = page.locator(".jp-OutputArea-output", has_text="You predicted 2 points.")
+        expect(said).to_contain_text("points too low", timeout=SHORT)
+
+        code = "def batch_of_one(x):\n    return x[0]"
+        page.evaluate(WRITE, ["def batch_of_one", code])
+        for text in ("def batch_of_one", "ex.batch_of_one.check("):
+            page.evaluate(RUN_CELL, text)
+        page.evaluate(SCROLL_TO, "ex.batch_of_one.check(")
+        refused = page.locator(".jp-OutputArea-output", has_text="Not yet.")
+        expect(refused).to_contain_text("An index takes the first axis away.")
+        page.screenshot(path=tmp_path / "refused.png")
+
+        page.evaluate(WRITE, ["def batch_of_one", code.replace("[0]", "[:1]")])
+        for text in ("def batch_of_one", "ex.batch_of_one.check("):
+            page.evaluate(RUN_CELL, text)
+        expect(page.locator(".jp-OutputArea-output", has_text="✓ Correct.")).to_be_visible()
+        # What was solved is in the learner's file.
+        record = json.loads(next(tmp_path.parent.glob("lab*/progress.json")).read_text())
+        assert record["exercises"]["00.batch_of_one"]["state"] == "solved"
+        assert record["exercises"]["00.batch_of_one"]["tries"] == 2
