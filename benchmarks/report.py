@@ -1,0 +1,169 @@
+"""What was measured, as a table to read, as Markdown for the README, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from benchmarks.rows import Row
+from benchmarks.timing import Comparison, Measured
+
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+NOT_MEASURED = "not measured"
+HEAD = ("work", "against", "ours", "theirs", "ratio", "spread", "target", "met")
+COLUMNS = ("work", "against", "ours", "theirs", "ratio on the CPU", "target", "ratio on a GPU")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table, times in seconds per unit.
+
+    Attributes:
+        name: the row's.
+        work: the row's.
+        against: the row's.
+        unit: what the times are given for.
+        ours: median.
+        theirs: median.
+        ratio: median of the paired ratios: how many times faster, or how many times as long.
+        low: smallest of them.
+        high: largest of them.
+        target: in words.
+        goal: as a number, in the ratio's sense; None without a target.
+        longer: whether the ratio says how many times as long.
+        met: whether the median ratio meets the target; None without a target.
+        difference: largest difference of the results.
+        tolerance: at which they count as equal.
+        note: what a reader must know.
+        device: where the work was done.
+        ours_all: every repeat's time.
+        theirs_all: every repeat's time.
+    """
+
+    name: str
+    work: str
+    against: str
+    unit: str
+    ours: float
+    theirs: float
+    ratio: float
+    low: float
+    high: float
+    target: str
+    goal: float | None
+    longer: bool
+    met: bool | None
+    difference: float
+    tolerance: float
+    note: str
+    device: str
+    ours_all: list[float]
+    theirs_all: list[float]
+
+
+def line(row: Row, c: Comparison, m: Measured, device: str) -> Line:
+    ratios = row.ratios(m)
+    ratio = m.middle(ratios)
+    longer = row.at_most is not None
+    return Line(
+        name=row.name,
+        work=row.work,
+        against=row.against,
+        unit=c.unit,
+        ours=m.middle(m.ours),
+        theirs=m.middle(m.theirs),
+        ratio=ratio,
+        low=min(ratios),
+        high=max(ratios),
+        target=row.target,
+        goal=row.at_most if longer else row.at_least,
+        longer=longer,
+        met=row.met(ratio),
+        difference=m.difference,
+        tolerance=c.tolerance,
+        note=c.note,
+        device=device,
+        ours_all=m.ours,
+        theirs_all=m.theirs,
+    )
+
+
+def seconds(value: float) -> str:
+    """Return a time in the unit that suits it.
+
+    >>> seconds(0.0000123), seconds(0.0456), seconds(7.89), seconds(300)
+    ('12.3 µs', '45.6 ms', '7.89 s', '300 s')
+    """
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if value * factor >= 1:
+            return f"{_three(value * factor)} {unit}"
+    return f"{_three(value * 1e6)} µs"
+
+
+def _three(value: float) -> str:
+    """Return a number with three significant digits and without an exponent."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def _cells(found: Line) -> tuple[str, ...]:
+    each = "" if found.unit in ("run", "process") else f" an {found.unit}"
+    each = each.replace("an student", "a student")
+    return (
+        found.work,
+        found.against,
+        seconds(found.ours) + each,
+        seconds(found.theirs) + each,
+        f"{_three(found.ratio)}×",
+        f"{_three(found.low)} to {_three(found.high)}",
+        found.target,
+        {None: "", True: "yes", False: "NO"}[found.met],
+    )
+
+
+def text(lines: Sequence[Line], conditions: str) -> str:
+    """Return the table for a terminal, with a remark on every row."""
+    table = [HEAD, *map(_cells, lines)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    made = [
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in table
+    ]
+    notes = [f"{n.name}: {n.note} {_equality(n)}".strip() for n in lines]
+    return "\n".join([conditions, "", *made, "", *notes])
+
+
+def _equality(found: Line) -> str:
+    if found.name in ("import", "lessons"):  # exit codes, of which there is nothing to say
+        return ""
+    return f"Results differ by at most {found.difference:.1g} (allowed: {found.tolerance:g})."
+
+
+def markdown(lines: Sequence[Line], conditions: str) -> str:
+    """Return the table for the README; the ratio stands in the column of the device."""
+    made = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    for found in lines:
+        work, against, ours, theirs, ratio, spread, target, _ = _cells(found)
+        here = f"**{ratio}** ({spread})"
+        ratios = (NOT_MEASURED, here) if found.device == "cuda" else (here, NOT_MEASURED)
+        cells = (work, against, ours, theirs, ratios[0], target, ratios[1])
+        made.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*made, "", f"*{conditions}*"])
+
+
+def as_json(lines: Sequence[Line], conditions: str, failed: dict[str, str]) -> str:
+    content = {"conditions": conditions, "rows": [asdict(n) for n in lines], "failed": failed}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def put_between(page: str, table: str) -> str:
+    """Return a page with the table between its two marks.
+
+    Raises:
+        ValueError: if the page lacks the marks.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no {BEGIN} with {END} after it; put both back.")
+    return f"{before}{begin}\n{table}\n{end}{after}"

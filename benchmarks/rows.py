@@ -1,0 +1,116 @@
+"""The rows of the table: what is done, against what, and what is asked of us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks import explain_rows, process_rows, training_rows
+from benchmarks.inputs import Setup
+from benchmarks.timing import Comparison, Measured
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        name: short name, for ``--only``.
+        work: what is done.
+        against: what a user would do instead.
+        build: prepares the work.
+        at_least: how many times faster we have to be.
+        at_most: how many times as long we may take; where given, the ratio is ours to theirs.
+        slow: takes minutes, so it runs only when asked for.
+    """
+
+    name: str
+    work: str
+    against: str
+    build: Callable[[Setup], Comparison]
+    at_least: float | None = None
+    at_most: float | None = None
+    slow: bool = False
+
+    @property
+    def target(self) -> str:
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g}× the time"
+        return f"≥ {self.at_least:g}× faster" if self.at_least is not None else "none"
+
+    def ratios(self, measured: Measured) -> list[float]:
+        return measured.ratios(faster=self.at_most is None)
+
+    def met(self, ratio: float) -> bool | None:
+        """Tell whether a ratio is on the right side of the target; None without a target."""
+        if self.at_most is not None:
+            return ratio <= self.at_most
+        return None if self.at_least is None else ratio >= self.at_least
+
+
+ROWS = (
+    Row(
+        "epoch",
+        "distillation epoch, 784-64-10, batch 64",
+        "tutorial loop: DataLoader, teacher each step",
+        training_rows.epoch,
+        at_least=11,
+    ),
+    Row(
+        "workers",
+        "the same epoch",
+        "tutorial loop with two worker processes",
+        partial(training_rows.epoch, workers=2),
+    ),
+    Row(
+        "floor",
+        "the same epoch",
+        "floor: as many steps on one resident batch",
+        training_rows.floor,
+        at_most=1.25,
+    ),
+    Row(
+        "students",
+        "64 students 64-32-10, seeds × T × alpha",
+        "our own fit, one student after another",
+        training_rows.side_by_side,
+        at_least=10,
+    ),
+    Row(
+        "permutation",
+        "permutation importance, 784 features, 784-128-10",
+        "sklearn.inspection.permutation_importance",
+        explain_rows.permutation,
+        at_least=10,
+    ),
+    Row(
+        "deep",
+        "deep SHAP, 784 features, plain ReLU net",
+        "shap.DeepExplainer",
+        explain_rows.deep,
+        at_least=8,
+    ),
+    Row(
+        "exact",
+        "exact Shapley values of 16 regions",
+        "loop over the 65,536 coalitions",
+        explain_rows.exact_shapley,
+        at_least=20,
+    ),
+    Row(
+        "import",
+        "import distill_lessons",
+        "import torch",
+        process_rows.imports,
+        at_most=1.1,
+    ),
+    Row(
+        "lessons",
+        "lessons 00 to 07 with nbval",
+        "budget of five minutes",
+        process_rows.lessons,
+        at_most=1.0,
+        slow=True,
+    ),
+)
