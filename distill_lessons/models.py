@@ -60,8 +60,7 @@ def mlp(
     )
     """
     _check_sizes(image_shape, n_classes)
-    if any(units < 1 for units in hidden):
-        raise ValueError(f"hidden={tuple(hidden)}: every layer needs at least one unit.")
+    _check_hidden(hidden)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout} must be a probability in [0, 1).")
     sizes = [math.prod(image_shape), *hidden]
@@ -117,11 +116,41 @@ def cnn(image_shape: Shape, n_classes: int, *, width: int = 16, seed: int = 0) -
     return net
 
 
+def suited(
+    image_shape: Shape, n_classes: int, hidden: Sequence[int] = (512, 512), *, seed: int = 0
+) -> nn.Sequential:
+    """Build the net that suits the images: a small `cnn` for colour, else an `mlp`.
+
+    Args:
+        image_shape: ``(C, H, W)``; three channels count as colour.
+        n_classes: K, the number of logits.
+        hidden: units of each hidden layer of an `mlp`. For a `cnn` the first layer's decide: its
+            width is the root of half of them, so 512 units become 16 channels and 32 become 4.
+            Without hidden units the net is linear for all images.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: as `mlp` and `cnn`.
+
+    >>> [type(layer).__name__ for layer in suited((3, 8, 8), 10, (32,))][:3]
+    ['Conv2d', 'ReLU', 'AvgPool2d']
+    """
+    _check_hidden(hidden)
+    if image_shape[0] == 3 and len(hidden) > 0:
+        return cnn(image_shape, n_classes, width=max(1, math.isqrt(hidden[0] // 2)), seed=seed)
+    return mlp(image_shape, n_classes, hidden, seed=seed)
+
+
 def _check_sizes(image_shape: Shape, n_classes: int) -> None:
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ValueError(f"image_shape={image_shape} must be (C, H, W), all positive.")
     if n_classes < 2:
         raise ValueError(f"n_classes={n_classes}: a classifier needs at least two classes.")
+
+
+def _check_hidden(hidden: Sequence[int]) -> None:
+    if any(units < 1 for units in hidden):
+        raise ValueError(f"hidden={tuple(hidden)}: every layer needs at least one unit.")
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from distill_lessons.explain import gradients, quality
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt
 
 
 class Fixed(nn.Module):
@@ -104,22 +103,6 @@ def test_channels_of_a_pixel_go_together() -> None:
     table = quality.curves(model, x, contributions(model, x), baseline=0.0, steps=2, seeds=1)
     want = [logistic(z) for z in (3, 1, 0)]
     np.testing.assert_allclose(mean_curve(table, "deletion", "attribution"), want, rtol=1e-6)
-
-
-def test_drawn_curves() -> None:
-    model = Fixed(W)
-    table = quality.curves(model, ONES, contributions(model, ONES), baseline=0.0, steps=3, seeds=2)
-    ax = quality.draw_curves(table)
-    assert ax.get_title(loc="left").startswith("Deletion area 0.")
-    assert [line.get_label() for line in ax.get_lines()] == [
-        "deletion, attribution",
-        "deletion, random",
-        "insertion, attribution",
-        "insertion, random",
-    ]
-    want = mean_curve(table, "deletion", "attribution")
-    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), want)
-    plt.close("all")
 
 
 def test_stability_by_hand() -> None:

@@ -207,6 +207,14 @@ def test_drawn_images_are_the_most_exciting() -> None:
     assert ax.images[0].get_array().shape == (2, 2, 3)
 
 
+def test_grey_images_are_drawn_dark_on_white_as_everywhere_in_the_course() -> None:
+    images, values = torch.zeros(2, 1, 2, 2), np.array([[1.0], [0.0]])
+    ax = units.draw_most_exciting(images, values, [0], k=2)
+    picture = ax.images[0]
+    shown = picture.to_rgba(picture.get_array())[..., :3]
+    assert (shown == 1.0).all()  # unlit pixels and the gap between two images alike
+
+
 def test_bad_input() -> None:
     net = plain()
     images, values = np.zeros((4, 1, 2, 2)), np.zeros((4, 3))

@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from distill_lessons import models
-from distill_lessons.models import cnn, count_multiply_adds, count_parameters, latency, mlp
+from distill_lessons.models import (
+    cnn,
+    count_multiply_adds,
+    count_parameters,
+    latency,
+    mlp,
+    suited,
+)
 
 SHAPE = (3, 9, 10)  # neither square nor grey nor a multiple of four
 
@@ -78,6 +85,22 @@ def test_cnn_has_a_fresh_activation_for_each_use_and_no_overlapping_pool() -> No
     pools = [m for m in net if isinstance(m, nn.AvgPool2d)]
     assert [(p.kernel_size, p.stride) for p in pools] == [(2, 2), (2, 2)]
     assert isinstance(net[-1], nn.Linear)
+
+
+@pytest.mark.parametrize(("hidden", "width"), [((512, 512), 16), ((64,), 5), ((32,), 4), ((1,), 1)])
+def test_colour_images_get_a_conv_net_of_the_width_that_the_docstring_says(hidden, width) -> None:
+    net, same = suited(SHAPE, 5, hidden, seed=3), cnn(SHAPE, 5, width=width, seed=3)
+    assert repr(net) == repr(same)
+    assert torch.equal(weights(net), weights(same))
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden"), [((1, 9, 10), (32,)), ((2, 9, 10), (8, 6)), (SHAPE, ())]
+)
+def test_other_images_and_linear_models_get_an_mlp_as_before(shape, hidden) -> None:
+    net, same = suited(shape, 5, hidden, seed=3), mlp(shape, 5, hidden, seed=3)
+    assert repr(net) == repr(same)
+    assert torch.equal(weights(net), weights(same))
 
 
 def test_dropout_stands_after_each_hidden_layer_and_works_only_in_training() -> None:
@@ -152,6 +175,8 @@ ERRORS = {
     "no unit": (lambda: mlp((1, 8, 8), 10, (8, 0)), r"hidden=\(8, 0\): every layer needs at lea"),
     "no width": (lambda: cnn((1, 8, 8), 10, width=0), "width=0: every layer needs at least one"),
     "tiny image": (lambda: cnn((1, 3, 8), 10), r"image_shape=\(1, 3, 8\): two poolings need .*4×4"),
+    "no unit in colour": (lambda: suited(SHAPE, 5, (-1,)), r"hidden=\(-1,\): every layer needs at"),
+    "tiny in colour": (lambda: suited((3, 3, 8), 10), r"image_shape=\(3, 3, 8\): two poolings"),
     "all dropped": (lambda: mlp((1, 8, 8), 10, dropout=1.0), r"dropout=1.0 must be a probability"),
     "negative dropout": (
         lambda: mlp((1, 8, 8), 10, dropout=-0.1),

@@ -138,6 +138,15 @@ def test_equal_credits_share_one_sign_in_their_middle() -> None:
     assert [(t.get_text(), t.get_position()) for t in ax.texts] == [("+", (3, 0)), ("+", (1, 0))]
 
 
+def test_the_sign_of_a_painted_region_stands_in_its_middle_and_else_on_a_pixel() -> None:
+    ax = Figure().add_subplot()
+    block = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    plots.attribution_panel(ax, block, 1.0)
+    apart = np.array([[0.0, -1.0, 0.0, -1.0]])  # two pixels of one credit, no region
+    plots.attribution_panel(ax, apart, 1.0)
+    assert [t.get_position() for t in ax.texts] == [(0.5, 0.5), (1, 0)]
+
+
 def test_a_panel_writes_the_credit_of_regions_at_their_middle() -> None:
     ax = Figure().add_subplot()
     regions = [np.array([0, 3]), np.array([1, 2, 4, 5])]  # a column of one and one of two pixels
@@ -183,6 +192,6 @@ def test_error_against_cost_draws_the_mean_of_each_budget() -> None:
     ax = plots.error_against_cost(table, "t", exact_rows=1000)
     line = ax.lines[0]
     assert list(line.get_xdata()) == [10, 100]
-    assert list(line.get_ydata()) == pytest.approx([0.2, 0.1])
+    assert list(line.get_ydata()) == pytest.approx([20, 10])  # in per cent
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]

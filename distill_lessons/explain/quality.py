@@ -7,11 +7,9 @@ are 95 % intervals over inputs, given the model. Knows nothing about how attribu
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from distill_lessons.claims import mean_effect
@@ -139,38 +137,6 @@ def areas(table: pd.DataFrame) -> pd.DataFrame:
             direction = "higher" if order == "gain" else better
             rows.append({"kind": kind, "order": order, **_interval(values), "better": direction})
     return pd.DataFrame(rows)
-
-
-def draw_curves(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw deletion and insertion curves, means over inputs, beside their random orders.
-
-    Args:
-        table: the result of `curves`.
-        title: a sentence; by default what the areas are.
-        ax: where to draw; by default a new figure.
-    """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(9, 5), layout="constrained")
-    looks = {"deletion": ("#D55E00", "o"), "insertion": ("#0072B2", "^")}
-    for kind, (colour, marker) in looks.items():
-        for order, line in (("attribution", "-"), ("random", ":")):
-            part = table[(table["kind"] == kind) & (table["order"] == order)]
-            mean = part.groupby("fraction")["score"].mean()
-            fill = colour if order == "attribution" else "white"
-            ax.plot(mean.index, mean, line, color=colour, marker=marker, markerfacecolor=fill,
-                    linewidth=2.5, clip_on=False, label=f"{kind}, {order}")  # fmt: skip
-    ax.set(xlim=(0, 1), ylim=(0, 1.02))
-    ax.set_xlabel("fraction of features replaced or put in")
-    ax.set_ylabel("probability of the class")
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    if title is None:
-        area = areas(table).set_index(["kind", "order"])["value"]
-        title = "; ".join(
-            f"{kind} area {area[kind, 'attribution']:.2f}, at random {area[kind, 'random']:.2f}"
-            for kind in looks
-        ).capitalize()
-    ax.set_title(f"{title.rstrip('.')}.", loc="left")
-    return ax
 
 
 def stability(

@@ -174,7 +174,8 @@ def draw_most_exciting(
     picture = _mosaic(shown, k)
     if ax is None:
         _, ax = plt.subplots(figsize=(k + 2, len(units) + 0.9), layout="constrained")
-    ax.imshow(np.nan_to_num(picture, nan=1.0), cmap="gray", vmin=0, vmax=1)
+    white = 1.0 if picture.ndim == 3 else 0.0  # grey images show what is lit as ink
+    ax.imshow(np.nan_to_num(picture, nan=white), cmap="gray_r", vmin=0, vmax=1)
     step = images.shape[2] + 1
     middles = step * np.arange(len(units)) + images.shape[2] / 2 - 0.5
     peaks = [values[:, u].max() for u in units]

@@ -70,9 +70,10 @@ def attribution_panel(
     signs += [(level, "+") for level in levels[max(0, len(levels) - marks) :] if level > 0]
     for level, sign in signs:
         where = np.argwhere(values == level)  # many pixels where a region was painted
-        middle = np.abs(where - where.mean(0)).sum(1).argmin()
-        row, column = where[middle]
-        write(row, column, sign, 12)
+        middle = where.mean(0)
+        if np.prod(np.ptp(where, axis=0) + 1) > len(where):  # no rectangle: stay on a pixel of it
+            middle = where[np.abs(where - middle).sum(1).argmin()]
+        write(*middle, sign, 12)
     return picture
 
 
@@ -156,8 +157,8 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
     """Draw the error of each explainer against the rows that went through the model.
 
     Args:
-        table: columns `method`, `rows`, `error`, one row per method, budget and seed; the means
-            over seeds are drawn. A method with several budgets becomes a line.
+        table: columns `method`, `rows`, `error` (a fraction), one row per method, budget and
+            seed; the means over seeds are drawn. A method with several budgets becomes a line.
         title: a sentence.
         exact_rows: what exact values cost, drawn as a line: their error is zero, and zero has no
             place on a logarithmic axis.
@@ -166,9 +167,7 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
     for i, (method, runs) in enumerate(table.groupby("method", sort=False)):
         colour, marker, line = STYLES[i % len(STYLES)]
         mean = runs.groupby("rows")["error"].mean()
-        ax.plot(
-            mean.index, mean.to_numpy(), color=colour, marker=marker, ls=line, label=str(method)
-        )
+        ax.plot(mean.index, 100 * mean, color=colour, marker=marker, ls=line, label=str(method))
     ax.axvline(exact_rows, color="#333333", lw=1.2, ls="--")
     ax.annotate(
         "exact: error 0",
@@ -184,7 +183,7 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
         xscale="log",
         yscale="log",
         xlabel="rows through the model, per image",
-        ylabel="relative error (1: a map of zeros)",
+        ylabel="relative error (%; a map of zeros: 100)",
         title=title,
     )
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
