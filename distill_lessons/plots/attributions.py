@@ -73,7 +73,7 @@ def attribution_panel(
         middle = where.mean(0)
         if np.prod(np.ptp(where, axis=0) + 1) > len(where):  # no rectangle: stay on a pixel of it
             middle = where[np.abs(where - middle).sum(1).argmin()]
-        write(*middle, sign, 12)
+        write(float(middle[0]), float(middle[1]), sign, 12)
     return picture
 
 
