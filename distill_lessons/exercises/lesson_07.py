@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from distill_lessons import models
 from distill_lessons.exercises.exercise import Case, Exercise, Mistake
-from distill_lessons.explain import quality, similarity
+from distill_lessons.explain import similarity
 from distill_lessons.explain.rescale import relu_stack, rescale
 
 Map = np.ndarray
@@ -201,13 +201,16 @@ def _pictures(seed: int) -> list[Case]:
     return every
 
 
-def _by_package(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Map:
-    attributions = credit[None, ..., None].expand(*x.shape, model(x).shape[1])
-    table = quality.curves(
-        model, x, attributions, baseline=baseline, y=np.array([k]), steps=credit.numel(), seeds=1
-    )
-    falls = table[(table["kind"] == "deletion") & (table["order"] == "attribution")]
-    return np.asarray(falls.sort_values("fraction")["score"], dtype=float)
+def _path(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor) -> Tensor:
+    """Return the logits with 0 to D pixels removed, shape `(D + 1, K)`."""
+    place = credit.flatten().argsort(descending=True).argsort()  # 0 for the pixel that goes first
+    removed = place < torch.arange(credit.numel() + 1)[:, None]
+    logits: Tensor = model(torch.where(removed.view(-1, *credit.shape), baseline, x))
+    return logits
+
+
+def _deleted(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Tensor:
+    return _path(model, x, credit, baseline).softmax(1)[:, k]
 
 
 def _each_alone(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Map:
@@ -217,15 +220,6 @@ def _each_alone(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k
         one[feature] = True
         mixed = torch.where(one.view(credit.shape), baseline, x)
         found.append(float(model(mixed).softmax(1)[0, k]))
-    return np.array(found)
-
-
-def _of_logits(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Map:
-    size, found = credit.numel(), []
-    place = credit.flatten().argsort(descending=True).argsort()
-    for count in range(size + 1):
-        mixed = torch.where((place < count).view(credit.shape), baseline, x)
-        found.append(float(model(mixed)[0, k]))
     return np.array(found)
 
 
@@ -247,22 +241,22 @@ deletion_curve = Exercise(
         "takes the value of `baseline.flatten()` at its place.",
     ),
     cases=_pictures,
-    reference=_by_package,
+    reference=_deleted,
     mistakes=(
         Mistake(
             "smallest first",
-            lambda model, x, credit, *given: _by_package(model, x, -credit, *given),
+            lambda model, x, credit, *given: _deleted(model, x, -credit, *given),
             "You remove the smallest credit first. Deletion begins with the largest.",
         ),
         Mistake(
             "by absolute size",
-            lambda model, x, credit, *given: _by_package(model, x, credit.abs(), *given),
+            lambda model, x, credit, *given: _deleted(model, x, credit.abs(), *given),
             "You sort by absolute size. A pixel that speaks strongly *against* the class is not "
             "among the first to go.",
         ),
         Mistake(
             "zero as the baseline",
-            lambda model, x, credit, baseline, k: _by_package(
+            lambda model, x, credit, baseline, k: _deleted(
                 model, x, credit, torch.zeros_like(baseline), k
             ),
             "You set removed pixels to zero. They are to take the value of the baseline.",
@@ -275,17 +269,17 @@ deletion_curve = Exercise(
         ),
         Mistake(
             "logits",
-            _of_logits,
+            lambda model, x, credit, baseline, k: _path(model, x, credit, baseline)[:, k],
             "These are logits of the class; its probability is due.",
         ),
         Mistake(
             "without the start",
-            lambda *given: _by_package(*given)[1:],
+            lambda *given: _deleted(*given)[1:],
             "The first point is missing: the probability with nothing removed.",
         ),
         Mistake(
             "insertion",
-            lambda model, x, credit, baseline, k: _by_package(model, baseline, credit, x[0], k),
+            lambda model, x, credit, baseline, k: _deleted(model, baseline, credit, x[0], k),
             "That is insertion: you begin with the baseline and put the image in.",
         ),
     ),

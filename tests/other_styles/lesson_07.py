@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
-from distill_lessons.explain import shap_adapters
+from distill_lessons.explain import quality, shap_adapters
 
 
 def cosine_with_torch(a: Any, b: Any) -> Any:
@@ -42,11 +42,13 @@ def image_with_scipy(a: Any, b: Any) -> Any:
     return table.diagonal().mean() - off.mean()
 
 
-def deletion_all_at_once(model: Any, x: Any, credit: Any, baseline: Any, k: int) -> Any:
-    place = torch.argsort(torch.argsort(-credit.reshape(-1)))
-    removed = place[None] < torch.arange(credit.numel() + 1)[:, None]
-    mixed = torch.where(removed.view(-1, *credit.shape), baseline, x)
-    return model(mixed).softmax(1)[:, k]
+def deletion_by_the_package(model: Any, x: Any, credit: Any, baseline: Any, k: int) -> Any:
+    attributions = credit[None, ..., None].expand(*x.shape, model(x).shape[1])
+    table = quality.curves(
+        model, x, attributions, baseline=baseline, y=np.array([k]), steps=credit.numel(), seeds=1
+    )
+    falls = table[(table["kind"] == "deletion") & (table["order"] == "attribution")]
+    return falls.sort_values("fraction")["score"].to_numpy()
 
 
 def deletion_with_numpy(model: Any, x: Any, credit: Any, baseline: Any, k: int) -> Any:
@@ -69,6 +71,6 @@ def agreements_kept_by_net(teacher: Any, students: Any, x: Any, background: Any)
 STYLES = {
     "map_cosine": [cosine_with_torch, cosine_in_loops],
     "this_image": [image_by_pairs, image_with_scipy],
-    "deletion_curve": [deletion_all_at_once, deletion_with_numpy],
+    "deletion_curve": [deletion_by_the_package, deletion_with_numpy],
     "agreements": [agreements_kept_by_net],
 }
