@@ -1,4 +1,4 @@
-"""The command ``distill-lessons``: run, lab, doctor, data.
+"""The command ``distill-lessons``: run, lab, doctor, data, progress; release and grade.
 
 Says what the other modules found, and turns it into an exit code: 0 all is well, 1 a lesson or
 check failed, 2 the command cannot be carried out, 130 interrupted.
@@ -6,6 +6,7 @@ check failed, 2 the command cannot be carried out, 130 interrupted.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import typer
 from distill_lessons import __version__, lessons, settings
 
 if TYPE_CHECKING:
+    from distill_lessons.grading.marking import Marked
     from distill_lessons.running import Result
 
 # Seconds for one cell of the cpu profile, which is meant to take at most twenty: only a cell that
@@ -185,6 +187,105 @@ def progress() -> None:
     print(message or f"Kept in {path}; it never leaves this machine.")
 
 
+@app.command()
+def release(
+    out: Annotated[Path, typer.Argument(help="The folder to write; new, or empty.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LESSON]...", help="Which lessons; none for all of them."),
+    ] = None,
+    nbgrader: Annotated[
+        bool,
+        typer.Option(
+            "--nbgrader", help="Write the source folder of a course that nbgrader runs instead."
+        ),
+    ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="With --nbgrader: draws the hidden tests. [default: by chance]"),
+    ] = None,
+) -> None:
+    """For instructors: write what students get, without solutions and hidden tests."""
+    with _refusals():
+        _instructors_only()
+        chosen = lessons.find(names or [], lessons.bundled()[0])
+        from distill_lessons.grading import leaks, marking, student
+        from distill_lessons.grading import nbgrader as course
+
+        if nbgrader:
+            seeds = marking.hidden_seeds(seed, [lesson.stem[:2] for lesson in chosen])
+            written = course.write(out, chosen, seeds)
+            config = "" if written else " Your nbgrader_config.py was kept: see INSTRUCTORS.md."
+            print(f"{_shown(out)}: {len(chosen)} assignments, hidden seed {seeds[0]}.{config}")
+            return
+        student.build(out, chosen)
+        found = leaks.find(out)
+    for line in found:
+        print(f"LEAK {line}")
+    print(f"{_shown(out)}: {len(chosen)} lessons for students.")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def grade(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Submissions: LEARNER.ipynb, LEARNER/….ipynb.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The table to write. One that is there is kept.")
+    ] = Path("grades.csv"),
+    seed: Annotated[
+        int | None, typer.Option(help="Draws the hidden questions. [default: by chance]")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, help="For one submission.")] = 300,
+    cell_seconds: Annotated[float, typer.Option(min=0.1, help="For one of its cells.")] = 60,
+    memory: Annotated[float, typer.Option(min=0.1, help="For one submission, in GiB.")] = 4,
+) -> None:
+    """For instructors: turn a folder of submitted notebooks into a table of points."""
+    with _refusals():
+        _instructors_only()
+        from distill_lessons.grading import box, marking, student, submissions, tables
+
+        found = submissions.collect(folder)
+        seeds = marking.hidden_seeds(seed, [one.lesson for one in found if one.lesson])
+        out.parent.mkdir(parents=True, exist_ok=True)
+        table, details, pages = tables.new_paths(out)
+        limits = box.Limits(seconds, cell_seconds, int(memory * 2**30))
+        fence = box.fence(student.hidden_places(folder))
+    fenced = fence is not None
+    print(
+        f"{len(found)} submissions, hidden seed {seeds[0]}. "
+        + (
+            "Each runs without network, sees only its own folder's files as its own to change."
+            if fenced
+            else "No fence on this machine: they can reach the network and this account's files."
+        )
+    )
+    marked: list[Marked] = []
+
+    def on_done(one: Marked) -> None:
+        marked.append(one)
+        typer.echo(_printable(tables.line(one)))
+
+    interrupted = False
+    try:
+        marking.mark_all(found, seeds, limits, fence=fence, jobs=jobs, on_done=on_done)
+    except KeyboardInterrupt:
+        interrupted = True
+    with _refusals():
+        tables.write_csv(marked, table)
+        tables.write_details(
+            marked, details, seed=seeds[0], version=__version__, fence=fenced, limits=vars(limits)
+        )
+        tables.write_pages(marked, pages)
+    print(f"{_shown(table)}: points; {_shown(details)}: every verdict; {_shown(pages)}: feedback.")
+    if interrupted:
+        print(f"Interrupted: {len(marked)} of {len(found)} submissions are graded.")
+        raise typer.Exit(130)
+
+
 def _run_one(lesson: Path, env: dict[str, str], timeout: int | None, progress: bool) -> Result:
     from tqdm import tqdm
 
@@ -204,6 +305,18 @@ def _lessons_folder() -> Path:
     if line := str(copied):
         print(f"{_shown(folder)}: {line}")
     return folder
+
+
+def _instructors_only() -> None:
+    if importlib.util.find_spec("distill_lessons.grading") is None:
+        raise ValueError(
+            "This is a student build. Releasing and grading need the instructor's installation."
+        )
+
+
+def _printable(text: str) -> str:
+    """Return a text that any terminal takes: a file's name may hold what no encoding has."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def _conditions(config: settings.Settings) -> list[str]:

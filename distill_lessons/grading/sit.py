@@ -1,0 +1,213 @@
+"""One submission: its cells run in order and its answers asked. The learner's side of grading.
+
+Runs in a process of its own, started by `box`: reads a job from stdin and writes events to what was
+its stdout, a JSON line each. It says what the answers return, never whether that is right: no
+expected value is here, so nothing that a submission changes in this process earns a point.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import EllipsisType
+from typing import Any
+
+SAY = 300  # characters of an error message that are passed on
+
+Tell = Callable[..., None]
+
+
+class TooLong(BaseException):
+    """A cell or an answer ran longer than it may. No Exception: a plain ``except`` lets it by."""
+
+
+def main() -> None:
+    """Read a job, run it, tell what happened."""
+    job = json.loads(sys.stdin.buffer.read())
+    tell = _own_channel()
+    _limit_memory(job["memory"])
+    try:
+        run(job, tell)
+    finally:
+        tell(end=True)
+        # No thread or exit handler of the submission shall keep the process.
+        os._exit(0)
+
+
+def run(job: dict[str, Any], tell: Tell) -> None:
+    """Run the cells of a job and ask its exercises.
+
+    Args:
+        job: `lesson`; `seeds`; `cells`, each with `source`, and `answer` or `check` with the name
+            of its exercise or None; `seconds` for one cell; `skip`, numbers of cells and names of
+            exercises that ended an earlier process.
+        tell: called with the fields of an event.
+    """
+    shell = _shell()
+    exercises = _exercises(job["lesson"])
+    asked: dict[str, Any] = {}
+    blank: set[str] = set(exercises)
+
+    def ask(name: str) -> None:
+        answer = shell.user_ns.get(name)
+        same = name in asked and asked[name] is answer and callable(answer)
+        if name not in exercises or name in job["skip"] or same:
+            return
+        asked[name] = answer
+        tell(ask=name)
+        found = outputs(exercises[name], answer, job["seeds"], job["seconds"])
+        if "blank" not in found:
+            blank.discard(name)
+        tell(name=name, **found)
+
+    for number, cell in enumerate(job["cells"]):
+        if cell["check"]:
+            ask(cell["check"])
+        elif number not in job["skip"]:
+            tell(cell=number)
+            if error := _run_cell(shell, cell["source"], job["seconds"]):
+                tell(cell=number, error=error)
+            ask(cell["answer"])
+    # Solved in a cell of the learner's own, or in one that lost its mark.
+    for name in sorted(blank):
+        ask(name)
+
+
+def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[str, Any]:
+    """Return what an answer returns for every case, seed by seed, or why there is nothing.
+
+    Returns:
+        `outputs`, a list for every seed; or `blank`; or `says`, why the answer cannot be right.
+    """
+    from distill_lessons.exercises.compare import plain
+
+    if answer is None or isinstance(answer, EllipsisType):
+        return {"blank": True}
+    where = ""
+    try:
+        with _alarm(seconds):
+            if made.cases is None:
+                return {"outputs": [[plain(answer)] for _ in seeds]}
+            if not callable(answer):
+                return {"says": f"A function is due, this is a {type(answer).__name__}."}
+            found: list[list[Any]] = []
+            for seed in seeds:
+                found.append([])
+                for case in made.cases(seed):
+                    where = f"On {case.words}: "
+                    found[-1].append(made.output(answer, case))
+    except NotImplementedError:
+        return {"blank": True}
+    except TooLong:
+        return {"says": f"{where}your code ran longer than {seconds:g} seconds."}
+    except BaseException as error:
+        return {"says": f"{where}{_in_a_line(error)}"}
+    if all(output is None for one in found for output in one):
+        return {"outputs": found, "blank": True}
+    return {"outputs": found}
+
+
+def _exercises(lesson: str) -> dict[str, Any]:
+    """Return the lesson's exercises without what a submission could take for an answer."""
+    module = importlib.import_module(f"distill_lessons.exercises.lesson_{lesson}")
+    from distill_lessons.exercises.exercise import Exercise
+
+    found = {made.name: made for made in vars(module).values() if isinstance(made, Exercise)}
+    for made in found.values():
+        object.__setattr__(made, "reference", None)
+        object.__setattr__(made, "mistakes", ())
+    for name in ("check", "hint", "solution"):
+        setattr(Exercise, name, _nothing)
+    return found
+
+
+def _nothing(*arguments: Any, **options: Any) -> None:
+    """Stand for `check`, which has nothing to compare with here."""
+
+
+def _shell() -> Any:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    return InteractiveShell.instance(config=config)
+
+
+def _run_cell(shell: Any, source: str, seconds: float) -> str:
+    """Run a cell; return its error in a line, "" if there is none."""
+    try:
+        with _alarm(seconds):
+            result = shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+    except BaseException as raised:  # the alarm between two lines of the shell's own
+        error = raised
+    if isinstance(error, TooLong):
+        return f"ran longer than {seconds:g} seconds"
+    return "" if error is None else _in_a_line(error)
+
+
+def _in_a_line(error: BaseException) -> str:
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:
+        text = "(its message cannot be shown)"
+    return f"{type(error).__name__}: {text}"[:SAY]
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise `TooLong` in what takes longer, where the platform can; `box` sees to the others."""
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+
+    def ring(*_: Any) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _limit_memory(size: int) -> None:
+    """Let an allocation beyond `size` bytes fail in the cell that asks for it, where Linux can."""
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _own_channel() -> Tell:
+    """Take stdout for the events, and send what the submission prints or reads nowhere."""
+    channel = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    # Bound here: a submission may put something else in their place.
+    dumps, write = json.dumps, os.write
+
+    def tell(**event: Any) -> None:
+        line = (dumps(event) + "\n").encode()
+        while line:
+            line = line[write(channel, line) :]
+
+    return tell
+
+
+if __name__ == "__main__":
+    main()

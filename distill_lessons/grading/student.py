@@ -1,0 +1,160 @@
+"""What students get: notebooks without outputs, the package without answers and without this part.
+
+And what a submission gets while it is graded, which is the same package with `sit` added.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from distill_lessons import __version__, lessons
+
+PACKAGE = Path(__file__).parents[1]
+_SOLUTIONS = re.compile(r"exercises/answers/lesson_\d\d\.py")
+_SITTING = ("grading/__init__.py", "grading/sit.py")
+
+README = """\
+# Distill Lessons: your copy
+
+1. Go into this folder and install it once: `python -m pip install -e .` (PyTorch takes a while).
+2. Open the lessons: `python -m distill_lessons lab`. Nothing but the package index is needed.
+3. Write answers into the cells marked for them; run the cell below to have an answer checked.
+4. A check says correct, not yet (and on which input), or not attempted. `ex.NAME.hint()` helps.
+   A choice is only noted: it is compared when the lab is graded, with other inputs for your code.
+5. Do not delete or copy the answer cells; add cells of your own wherever you like.
+6. Before you hand in: *Restart kernel and run all cells*, save, and hand in the `.ipynb` file.
+{lessons}
+"""
+
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "distill-lessons"
+version = "{version}+student"
+requires-python = ">=3.11"
+dependencies = [
+{dependencies}
+]
+
+[project.scripts]
+distill-lessons = "distill_lessons.cli:app"
+
+[tool.hatch.build.targets.wheel]
+packages = ["distill_lessons"]
+
+[tool.hatch.build.targets.wheel.force-include]
+"notebooks" = "distill_lessons/_notebooks"
+"""
+
+
+def package(*, sitting: bool = False) -> dict[str, bytes]:
+    """Return the files of the package without the answers, by path such as ``distill_lessons/…``.
+
+    Args:
+        sitting: with the part of grading that runs beside a submission.
+    """
+    found = {}
+    for file in sorted(PACKAGE.rglob("*")):
+        name = file.relative_to(PACKAGE).as_posix()
+        part = name.split("/")[0]
+        if not file.is_file() or part == "_notebooks" or "__pycache__" in name:
+            continue
+        if _SOLUTIONS.fullmatch(name) or part.startswith("."):
+            continue
+        if part != "grading" or (sitting and name in _SITTING):
+            found[f"{PACKAGE.name}/{name}"] = file.read_bytes()
+    return found
+
+
+def build(out: Path, chosen: Sequence[Path]) -> None:
+    """Write a student build: all that a student needs, and nothing that gives an answer away.
+
+    Args:
+        out: a folder that does not exist, or is empty.
+        chosen: the lessons' notebooks.
+
+    Raises:
+        ValueError: if `out` holds something.
+    """
+    new_folder(out)
+    for name, content in package().items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (out / "notebooks").mkdir()
+    for lesson in chosen:
+        write_notebook(blank(lesson), out / "notebooks" / lesson.name)
+    needed = "\n".join(f"  {json.dumps(line)}," for line in _dependencies())
+    (out / "pyproject.toml").write_text(
+        PYPROJECT.format(version=__version__, dependencies=needed), encoding="utf-8"
+    )
+    listed = "7. Lessons: " + ", ".join(lesson.stem for lesson in chosen) + "."
+    (out / "README.md").write_text(README.format(lessons=listed), encoding="utf-8")
+    licence = PACKAGE.parent / "LICENSE"
+    if licence.is_file():  # a wheel keeps it elsewhere
+        shutil.copy(licence, out)
+
+
+def blank(lesson: Path) -> dict[str, Any]:
+    """Return a lesson's notebook as it is stored, without outputs."""
+    notebook: dict[str, Any] = json.loads(lesson.read_bytes())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return notebook
+
+
+def write_notebook(notebook: dict[str, Any], path: Path) -> None:
+    """Write a notebook the way Jupyter does."""
+    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def new_folder(out: Path) -> None:
+    """Make a folder; refuse one that holds something.
+
+    Raises:
+        ValueError: if it does.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"OUT={str(out)!r} exists and is not empty. Name a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def hidden_places(submissions: Path) -> list[Path]:
+    """Return the folders that a submission has no business to read: answers, and the others' work.
+
+    Args:
+        submissions: the folder with all of them.
+    """
+    places = [PACKAGE, submissions.resolve()]
+    if lessons.bundled()[1]:
+        places += [PACKAGE.parent / name for name in ("tests", ".git")]
+    # Not one in which Python itself, or the box, would be hidden too.
+    needed = [sys.prefix, sys.base_prefix, tempfile.gettempdir(), *sys.path]
+    return [
+        place
+        for place in places
+        if not any(Path(path).resolve().is_relative_to(place) for path in needed if path)
+    ]
+
+
+def _dependencies() -> list[str]:
+    project = PACKAGE.parent / "pyproject.toml"
+    if lessons.bundled()[1]:
+        read = tomllib.loads(project.read_text(encoding="utf-8"))
+        return list(read["project"]["dependencies"])
+    listed = metadata.requires("distill-lessons") or []
+    return [line for line in listed if "extra ==" not in line]
