@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import losses, training
+from distill_lessons import closed_form, losses, training
 from distill_lessons.data import UNLABELLED, Split
 
 
@@ -59,10 +59,17 @@ def distill(
     Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, section 2.
     """
     check_distillation(student, transfer, z_teacher, T, alpha)
-    z_teacher = z_teacher.detach()
+    z = closed_form.wide(z_teacher, transfer.x)
+    temperatures, weights = closed_form.terms(T, alpha, z)
+    targets = closed_form.targets(z, transfer.y, temperatures)  # (2, K, N)
+    # KL is the cross-entropy with the teacher, less the teacher's own entropy.
+    excess: Tensor = weights[0, 0] * torch.special.entr(targets[0]).sum(0)  # (N,)
+    table = targets.permute(2, 0, 1).contiguous()  # (N, 2, K): an image's numbers side by side
 
     def loss(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
-        return losses._kd_loss(logits, z_teacher[index], labels, T, alpha)
+        target = table.index_select(0, index).permute(1, 2, 0)
+        value = closed_form.cross_entropy(logits, target, temperatures, weights)
+        return value - excess[index].mean()
 
     fit_arguments.setdefault("title", "distilling")
     return training.fit(student, transfer, loss, **fit_arguments)

@@ -1,7 +1,7 @@
 """Students of one shape trained side by side, their weights stacked along a first axis S.
 
-`torch.func.vmap` runs all of them in one call. Adam treats every number by itself, so one Adam over
-the stack is S Adams, and every student ends where `training.fit` would have taken it alone.
+Adam treats every number by itself, so one Adam over the stack is S Adams, and every student ends
+where `training.fit` would have taken it alone.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 
-from distill_lessons import losses, training
+from distill_lessons import batched, closed_form, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
 from distill_lessons.progress import ticking
@@ -31,6 +30,7 @@ def fit_many(
     steps: int,
     T: float | Sequence[float] = 1.0,
     alpha: float | Sequence[float] = 1.0,
+    loss: training.Loss | None = None,
     seeds: Sequence[int] | None = None,
     rows: Tensor | None = None,
     batch_size: int = 64,
@@ -48,6 +48,9 @@ def fit_many(
         steps: optimiser steps of every student.
         T: temperature, one for all or one per student.
         alpha: weight of the hard term, one for all or one per student.
+        loss: what every student minimises instead, as in `training.fit`: a function of one
+            student's logits, labels and indices. It runs under `torch.func.vmap`, so it must not
+            branch on values; leave out `z_teacher`, T and alpha, which belong to the usual loss.
         seeds: decide the order in which each student sees the images; by default 0 to S-1.
         rows: the images that each student may see, indices ``(S, n)``; by default all of them.
         batch_size: images in a step of one student.
@@ -71,15 +74,23 @@ def fit_many(
             f"seeds has {len(seeds)} entries for {n_students} students; give one each."
         )
     training.check_rate(lr)
+    if loss is not None and not (z_teacher is None and set(Ts) == set(alphas) == {1.0}):
+        raise ValueError(
+            "loss replaces the distillation loss, so z_teacher, T and alpha would not be looked "
+            "at; give them to the loss itself."
+        )
+    if loss is not None:
+        alphas = [0.0] * n_students  # whether labels are needed, the loss must know
     rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows.cpu()
     _check_rows(rows, alphas, split)
     if z_teacher is None:
-        if any(a < 1 for a in alphas):
+        if loss is None and any(a < 1 for a in alphas):
             raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
         z = training.predict(students[0], split.x[:1])  # (1, K)
-        z_teacher = torch.zeros_like(z).expand(len(split), -1)  # with alpha=1 it weighs nothing
+        z_teacher = torch.zeros_like(z).expand(len(split), -1)  # it will weigh nothing
     for t, a in set(zip(Ts, alphas, strict=True)):
         check_distillation(students[0], split, z_teacher, t, a)
+    z_teacher = closed_form.wide(z_teacher, split.x)
 
     starts = range(0, n_students, chunk)
     with ticking(len(starts) * steps, title or f"training {n_students} students") as tick:
@@ -88,9 +99,7 @@ def fit_many(
             _fit_chunk(
                 students[part],
                 split,
-                z_teacher.detach(),
-                torch.tensor(Ts[part], device=split.x.device),
-                torch.tensor(alphas[part], device=split.x.device),
+                _distillation(z_teacher, Ts[part], alphas[part]) if loss is None else _each(loss),
                 seeds[part],
                 rows[part],
                 steps,
@@ -100,12 +109,37 @@ def fit_many(
             )
 
 
+# logits (S, B, K), labels (S, B), indices (S, B) -> losses (S,), gradient for the logits (S, B, K)
+_StackLoss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def _distillation(z_teacher: Tensor, T: Sequence[float], alpha: Sequence[float]) -> _StackLoss:
+    Ts, weights = closed_form.terms(T, alpha, z_teacher)
+
+    def value_and_gradient(z: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        target = closed_form.targets(z_teacher[index], y, Ts)
+        return closed_form.value_and_gradient(z, target, Ts, weights)
+
+    return value_and_gradient
+
+
+def _each(loss: training.Loss) -> _StackLoss:
+    all_losses = vmap(loss)
+
+    def value_and_gradient(z: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        logits = z.detach().requires_grad_()
+        value = all_losses(logits, y, index)
+        # The gradient of the sum is every student's own: none of them sees another's logits.
+        (gradient,) = torch.autograd.grad(value.sum(), logits)
+        return value.detach(), gradient
+
+    return value_and_gradient
+
+
 def _fit_chunk(
     students: Sequence[nn.Module],
     split: Split,
-    z_teacher: Tensor,
-    T: Tensor,
-    alpha: Tensor,
+    loss: _StackLoss,
     seeds: Sequence[int],
     rows: Tensor,
     steps: int,
@@ -115,34 +149,24 @@ def _fit_chunk(
 ) -> None:
     with _all(training.training_mode, students):
         params, buffers = stack_module_state(list(students))  # each (S, ...)
-    optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0)
-    skeleton = students[0]
-
-    def student_loss(
-        p: Any, b: Any, x: Tensor, y: Tensor, z: Tensor, t: Tensor, a: Tensor
-    ) -> Tensor:
-        return losses._kd_loss(_forward(skeleton, x, p, b), z, y, t, a)
-
-    batched_loss = vmap(student_loss)
+    optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0, fused=True)
+    run = batched.runner(students[0])
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     n, done = rows.shape[1], 0
-    with training.training_mode(skeleton):
+    with training.training_mode(students[0]):
         while done < steps:
             # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
             shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
             epoch = rows.gather(1, shuffled).to(split.x.device)
-            for index in epoch.split(batch_size, dim=1):  # (S, B)
-                value = batched_loss(
-                    params, buffers, split.x[index], split.y[index], z_teacher[index], T, alpha
-                )
+            for index in epoch.split(batch_size, dim=1)[: steps - done]:  # (S, B)
+                x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
+                z = run(params, buffers, x)  # (S, B, K)
+                value, gradient = loss(z, split.y[index], index)
                 optimizer.zero_grad(set_to_none=True)
-                # The sum keeps every student's gradient what it would be alone.
-                value.sum().backward()
+                z.backward(gradient)
                 optimizer.step()
                 tick()
                 done += 1
-                if done == steps:
-                    break
             for seed, last in zip(seeds, value.tolist(), strict=True):
                 if not math.isfinite(last):
                     raise ValueError(
@@ -217,11 +241,6 @@ def _all(
         yield
 
 
-def _forward(skeleton: nn.Module, x: Tensor, params: Any, buffers: Any) -> Tensor:
-    out: Tensor = functional_call(skeleton, (params, buffers), (x,))
-    return out
-
-
 def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -> Tensor:
     """Return the logits of all students for the same images, shape ``(S, N, K)``.
 
@@ -234,6 +253,6 @@ def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -
         part = list(students[start : start + chunk])
         with torch.inference_mode(), _all(training.evaluating, part):
             params, buffers = stack_module_state(part)
-            run = vmap(partial(_forward, part[0], x))
+            run = vmap(partial(batched.forward, part[0], x))
             parts.append(run(params, buffers))
     return torch.cat(parts).clone()  # no inference tensors, see `training.predict`

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill_lessons import losses
+from distill_lessons import closed_form, losses
 from distill_lessons.data import UNLABELLED
 from distill_lessons.losses import (
     centred,
@@ -419,3 +419,72 @@ def test_unchecked_loss_runs_under_vmap() -> None:
     stacked = torch.func.vmap(losses._kd_loss, in_dims=(None, None, None, 0, 0))
     each = [kd_loss(z_s, z_t, y, T=T, alpha=a) for T, a in ((1.0, 0.0), (4.0, 0.5))]
     torch.testing.assert_close(stacked(z_s, z_t, y, Ts, alpha_s), torch.stack(each))
+
+
+# ---- The loss with its gradient written down -----------------------------------------------------
+
+
+def by_autograd(z_s: Tensor, z_t: Tensor, y: Tensor, T: float, alpha: float) -> list[Tensor]:
+    """The definition's value and the gradient that autograd finds for it."""
+    leaf = z_s.clone().requires_grad_()
+    value = kd_loss(leaf, z_t, y, T=T, alpha=alpha)
+    return [value.detach(), *torch.autograd.grad(value, leaf)]
+
+
+def in_closed_form(z_s: Tensor, z_t: Tensor, y: Tensor, T: float, alpha: float) -> list[Tensor]:
+    pair, weight = closed_form.terms(T, alpha, z_t)
+    value, gradient = closed_form.value_and_gradient(
+        z_s, closed_form.targets(z_t, y, pair), pair, weight
+    )
+    return [value - (1 - alpha) * T**2 * entropy(soft_targets(z_t, T)).mean(), gradient]
+
+
+@properties
+@given(batches(), st.floats(0.5, 50.0), alphas)
+def test_the_written_gradient_is_that_of_the_loss(batch, T: float, alpha: float) -> None:
+    # a batch without any label is among the drawn ones
+    found, expected = in_closed_form(*batch, T, alpha), by_autograd(*batch, T, alpha)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_written_gradient_of_narrow_logits(dtype: torch.dtype, alpha: float) -> None:
+    z_s, z_t, y = random_batch()
+    found = in_closed_form(z_s.to(dtype), z_t.float(), y, 4.0, alpha)
+    value, gradient = by_autograd(z_s.to(dtype).float(), z_t.float(), y, 4.0, alpha)
+    torch.testing.assert_close(found[0], value)
+    torch.testing.assert_close(found[1], gradient.to(dtype))
+
+
+def test_written_gradients_of_several_students_are_each_ones_own() -> None:
+    many = [random_batch(seed=s) for s in range(3)]
+    many[1][2][2:] = UNLABELLED
+    z_s, z_t, y = (torch.stack(parts) for parts in zip(*many, strict=True))
+    Ts, alpha_s = [1.0, 4.0, 20.0], [0.0, 0.4, 1.0]
+    pair, weight = closed_form.terms(Ts, alpha_s, z_t)
+    found = closed_form.value_and_gradient(z_s, closed_form.targets(z_t, y, pair), pair, weight)
+    for s, (batch, T, alpha) in enumerate(zip(many, Ts, alpha_s, strict=True)):
+        own = closed_form.terms(T, alpha, z_t)
+        alone = closed_form.value_and_gradient(
+            batch[0], closed_form.targets(*batch[1:], own[0]), *own
+        )
+        torch.testing.assert_close((found[0][s], found[1][s]), alone)
+
+
+def test_a_seeded_loss_passes_on_what_stands_above_it() -> None:
+    z_s, z_t, y = random_batch()
+    pair, weight = closed_form.terms(4.0, 0.3, z_t)
+    leaf = z_s.requires_grad_()
+    loss = closed_form.cross_entropy(leaf, closed_form.targets(z_t, y, pair), pair, weight)
+    (gradient,) = torch.autograd.grad(-3 * loss, leaf)
+    torch.testing.assert_close(gradient, -3 * by_autograd(z_s.detach(), z_t, y, 4.0, 0.3)[1])
+
+
+def test_logits_are_widened_to_the_students_images_and_to_float32() -> None:
+    half, single, double = (
+        torch.zeros(1, 2, dtype=d) for d in (torch.half, torch.float, torch.double)
+    )
+    assert closed_form.wide(half, half).dtype == torch.float32
+    assert closed_form.wide(single, double).dtype == torch.float64
+    assert closed_form.wide(double, single).dtype == torch.float64

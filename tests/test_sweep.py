@@ -11,8 +11,9 @@ import pytest
 import scipy.stats
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from distill_lessons import models, training
+from distill_lessons import batched, models, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import distill, teacher_logits
 from distill_lessons.sweep import fit_many, measure_many, paired_effect, predict_many, sweep
@@ -152,6 +153,147 @@ def test_every_part_of_every_student_ends_in_its_own_mode(z: Tensor) -> None:
     fit_many(students, toy(), z, steps=2, chunk=3)
     measure_many(students, toy())
     assert [[m.training for m in student.modules()] for student in students] == modes
+
+
+# ---- Both ways through a stack -------------------------------------------------------------------
+
+
+def two_hidden(seed: int) -> nn.Sequential:
+    return models.mlp(SHAPE, 10, (12, 7), seed=seed)
+
+
+def linear(seed: int) -> nn.Sequential:
+    return models.mlp(SHAPE, 10, (), seed=seed)
+
+
+class Residual(nn.Module):
+    """A net that is no plain stack of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 8), nn.Linear(72, 10, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        return self.last(torch.cat([flat, torch.tanh(self.first(flat))], 1))
+
+
+def residual(seed: int) -> nn.Module:
+    return models.seeded(Residual, seed)
+
+
+def shared_relu(seed: int) -> nn.Module:
+    flat, first, relu, second, _, last = two_hidden(seed)
+    return nn.Sequential(flat, first, relu, second, relu, last)
+
+
+def without_bias(seed: int) -> nn.Module:
+    flat, _, relu, last = models.mlp(SHAPE, 10, (8,), seed=seed)
+    return nn.Sequential(
+        flat, models.seeded(lambda: nn.Linear(64, 8, bias=False), seed), relu, last
+    )
+
+
+def hooked(seed: int) -> nn.Module:
+    net = two_hidden(seed)
+    net[2].register_forward_hook(lambda module, args, out: 2 * out)
+    return net
+
+
+WAYS = {
+    two_hidden: True,
+    linear: True,
+    residual: False,
+    shared_relu: False,
+    without_bias: False,
+    hooked: False,
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("build", "plain"), WAYS.items())
+def test_ten_classes_mixed_terms_and_missing_labels(build, plain: bool, dtype, monkeypatch) -> None:
+    ran = []
+    original = batched._run_plain
+    monkeypatch.setattr(batched, "_run_plain", lambda *a: ran.append(1) or original(*a))
+    g = torch.Generator().manual_seed(1)
+    split = Split(torch.rand(N, *SHAPE, generator=g).to(dtype), torch.arange(N) % 10)
+    split.y[::4] = UNLABELLED
+    z_teacher = 4 * torch.randn(N, 10, generator=g)  # of a teacher in single precision
+    arguments = {"steps": 9, "batch_size": 16, "lr": 0.01}
+    students = [build(seed).to(dtype) for seed, _, _ in GRID]
+    seeds, Ts, alphas = zip(*GRID, strict=True)
+    fit_many(students, split, z_teacher, T=Ts, alpha=alphas, seeds=seeds, **arguments)
+    assert bool(ran) == plain
+    expected = []
+    for seed, T, alpha in GRID:
+        expected.append(build(seed).to(dtype))
+        distill(expected[-1], split, z_teacher, T=T, alpha=alpha, seed=seed, **arguments)
+    assert_alike(students, expected)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize("build", [two_hidden, residual])
+def test_a_term_that_all_students_lack(build, alpha: float) -> None:
+    g = torch.Generator().manual_seed(1)
+    split = Split(torch.rand(N, *SHAPE, generator=g), torch.arange(N) % 10)
+    z_teacher = 4 * torch.randn(N, 10, generator=g)
+    arguments = {"steps": 9, "T": 2.0, "alpha": alpha, "batch_size": 16, "lr": 0.01}
+    students, expected = [[build(s) for s in range(3)] for _ in range(2)]
+    fit_many(students, split, z_teacher, **arguments)
+    for seed, alone in enumerate(expected):
+        distill(alone, split, z_teacher, seed=seed, **arguments)
+    assert_alike(students, expected)
+
+
+def test_a_frozen_layer_stays_frozen(z: Tensor) -> None:
+    students, expected = [[small_mlp(s) for s in range(2)] for _ in range(2)]
+    for net in (*students, *expected):
+        net[1].requires_grad_(False)
+    fit_many(students, toy(), z, steps=8, alpha=0.5, batch_size=16, lr=0.01)
+    for seed, alone in enumerate(expected):
+        distill(alone, toy(), z, steps=8, T=1.0, alpha=0.5, batch_size=16, lr=0.01, seed=seed)
+    assert_alike(students, expected)
+    assert torch.equal(students[1][1].weight, small_mlp(1)[1].weight)
+
+
+# ---- Another loss --------------------------------------------------------------------------------
+
+
+def without_t_squared(z: Tensor) -> training.Loss:
+    def loss(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+        log_p, log_q = (z[index] / 4).log_softmax(1), (logits / 4).log_softmax(1)
+        soft = (log_p.exp() * (log_p - log_q)).sum(1).mean()
+        return 0.1 * F.cross_entropy(logits, labels) + 0.9 * soft
+
+    return loss
+
+
+@pytest.mark.parametrize("build", [small_mlp, small_cnn])
+def test_another_loss_in_a_stack_is_that_loss_in_fit(build, z: Tensor) -> None:
+    students, expected = [[build(s) for s in range(3)] for _ in range(2)]
+    arguments = {"loss": without_t_squared(z), "steps": 10, "batch_size": 16, "lr": 0.01}
+    fit_many(students, toy(), **arguments)
+    for seed, alone in enumerate(expected):
+        training.fit(alone, toy(), seed=seed, **arguments)
+    assert_alike(students, expected)
+
+
+def test_another_loss_needs_no_labels(z: Tensor) -> None:
+    def match(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+        return (logits - z[index]).square().mean()
+
+    students, expected = [[small_mlp(s) for s in range(2)] for _ in range(2)]
+    fit_many(students, toy().without_labels(), loss=match, steps=4)
+    for seed, alone in enumerate(expected):
+        training.fit(alone, toy(), match, steps=4, seed=seed)
+    assert_alike(students, expected)
+
+
+@pytest.mark.parametrize("given", [{"z_teacher": torch.zeros(N, K)}, {"T": 2.0}, {"alpha": 0.5}])
+def test_another_loss_beside_the_parts_of_the_usual_one(given) -> None:
+    with pytest.raises(ValueError, match="^loss replaces the distillation loss, .* loss itself"):
+        fit_many(pair(), toy(), loss=training.cross_entropy, steps=1, **given)
 
 
 # ---- Measuring -----------------------------------------------------------------------------------

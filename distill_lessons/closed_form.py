@@ -1,0 +1,115 @@
+"""The distillation loss together with its gradient, written down instead of traced.
+
+Both terms are one formula: the cross-entropy of a target with ``softmax(z/T)``. The soft term's
+target is the teacher at temperature T, the hard term's the label at temperature 1. Its gradient
+with respect to z is a difference of probabilities (lesson 03 derives it), so autograd need not
+record the fifteen operations of the loss at every step. `losses.kd_loss` remains the definition.
+
+Arrays have classes before images, ``(K, B)``: over many short columns a softmax runs eight times as
+fast as along as many short rows. S students side by side add a first axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def wide(teacher_logits: Tensor, images: Tensor) -> Tensor:
+    """Return the logits as wide as the student that reads the images, float32 at least."""
+    dtype = torch.promote_types(teacher_logits.dtype, images.dtype)
+    return teacher_logits.detach().to(torch.promote_types(dtype, torch.float32))
+
+
+def terms(
+    T: float | Sequence[float], alpha: float | Sequence[float], like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the temperatures of the soft and the hard term, and what each weighs in the loss.
+
+    Args:
+        T: temperature, one or S.
+        alpha: weight of the hard term, one or S.
+        like: has the wanted dtype and device.
+
+    Returns:
+        ``[T, 1]`` and ``[(1 − alpha) T², alpha]``, each ``(2, 1, 1)`` or ``(S, 2, 1, 1)``.
+    """
+    Ts, alphas = (torch.tensor(v, dtype=torch.float64) for v in (T, alpha))
+    pairs = (
+        torch.stack([Ts, torch.ones_like(Ts)], -1),
+        torch.stack([(1 - alphas) * Ts**2, alphas], -1),
+    )
+    temperatures, weights = (pair[..., None, None].to(like) for pair in pairs)
+    return temperatures, weights
+
+
+def targets(teacher_logits: Tensor, labels: Tensor, T: Tensor) -> Tensor:
+    """Return what a student shall say: the soft targets, and below them the labels as one-hots.
+
+    Args:
+        teacher_logits: ``(B, K)`` or ``(S, B, K)``, float32 or wider.
+        labels: ``(B,)`` or ``(S, B)``; an image without a label gets zeros.
+        T: temperatures from `terms`.
+
+    Returns:
+        Shape ``(2, K, B)`` or ``(S, 2, K, B)``.
+    """
+    z = teacher_logits.mT  # (..., K, B)
+    both = z.new_empty(*z.shape[:-2], 2, *z.shape[-2:])
+    torch.softmax(z.contiguous() / T[..., 0, :, :], -2, out=both[..., 0, :, :])
+    classes = torch.arange(z.shape[-2], device=z.device)[:, None]  # (K, 1)
+    torch.eq(labels[..., None, :], classes, out=both[..., 1, :, :])
+    return both
+
+
+def value_and_gradient(
+    z: Tensor, target: Tensor, T: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the weighted cross-entropy of both terms and its gradient for the logits z, unchecked.
+
+    Each term is a mean over the images that have a target. The loss of distillation has KL in
+    place of the soft cross-entropy; the difference is the teacher's entropy, a constant.
+
+    Args:
+        z: logits ``(B, K)`` or ``(S, B, K)``.
+        target: from `targets`.
+        T: temperatures from `terms`.
+        weight: weights from `terms`.
+
+    Returns:
+        The loss, a scalar or ``(S,)``, and the gradient, shaped like `z`: each student's own.
+
+    Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, equation 2.
+    """
+    # Half precision is computed in single, as in `losses`: targets are never narrower.
+    columns = z.detach().to(target.dtype).mT.contiguous().unsqueeze(-3)  # (..., 1, K, B)
+    log_q = (columns / T).log_softmax(-2)  # (..., 2, K, B)
+    mass = target.sum(-2, keepdim=True)  # 1, or 0 where an image has no label
+    share = weight / mass.sum(-1, keepdim=True).clamp_(min=1)
+    value = (target * log_q).sum((-2, -1), keepdim=True).mul_(share).sum((-3, -2, -1)).neg_()
+    gradient = log_q.exp_().mul_(mass).sub_(target).mul_(share / T).sum(-3)
+    return value, gradient.mT.to(z.dtype)
+
+
+class _Seeded(torch.autograd.Function):
+    """A loss that knows its gradient, so that `backward` starts at the student's logits."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, target: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+        value, gradient = value_and_gradient(z, target, T, weight)
+        ctx.save_for_backward(gradient)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return above * gradient, None, None, None
+
+
+def cross_entropy(z: Tensor, target: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+    """Return the value of `value_and_gradient`, ready for `backward`, once."""
+    loss: Tensor = _Seeded.apply(z, target, T, weight)
+    return loss
