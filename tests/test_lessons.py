@@ -13,6 +13,12 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("0[1-7]_*.ipynb"))
+# The nets of a lesson that must be convolutional where images have colours.
+CONVOLUTIONAL = {
+    "05": "*teachers, *students, *baselines, *plain_nets, *copied_nets",
+    "06": "*nets, net",
+    "07": "*teachers, *nets['distilled'], *nets['no teacher'], *heirs['its student']",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +47,10 @@ def test_a_lesson_runs_on_colour_images_of_three_classes(lesson, colour_folder, 
     monkeypatch.setenv("DISTILL_DATASET", f"folder:{colour_folder}")
     monkeypatch.setenv("DISTILL_STRICT", "0")  # its claims are about other data
     notebook = nbformat.read(lesson, as_version=4)
+    if nets := CONVOLUTIONAL.get(lesson.stem[:2]):
+        # At the end, so that it sees the nets that the lesson explained.
+        source = f"for net in [{nets}]:\n    assert 'Conv2d' in repr(net), net"
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
     resources = {"metadata": {"path": str(lesson.parent)}}
     NotebookClient(notebook, timeout=180, resources=resources).execute()  # raises on an error
 
