@@ -46,11 +46,12 @@ def _bars(ax: Axes, lines: Sequence[Line]) -> None:
         if n.goal is not None:
             ax.plot([n.goal] * 2, [i - 0.42, i + 0.42], color=TARGET, lw=2.5, ls=(0, (2, 1)))
         ax.annotate(
-            f"{n.ratio:.3g}×",
-            (max(n.high, n.goal or 0), i),
-            xytext=(7, 0),
+            f" {n.ratio:.3g}× ",
+            (n.high, i),
+            xytext=(5, 0),
             textcoords="offset points",
             va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
     ax.set_xscale("log")
     top = max(max(n.high, n.goal or 0) for n in lines)
@@ -59,11 +60,12 @@ def _bars(ax: Axes, lines: Sequence[Line]) -> None:
     ax.set_yticks(range(len(lines)), [f"{n.work}\nagainst {n.against}" for n in lines], fontsize=9)
     ax.set_ylim(len(lines) - 0.4, -0.6)
     ax.grid(visible=False, axis="y")
-    words = "times as long as the rival; the bar shall end before its dashed target"
+    words = "Times as long: a bar shall end before its dashed target"
     if not longer:
-        words = "times faster than the rival; the bar shall pass its dashed target"
-    hatched = "hatched: target not met; " if short else ""
-    ax.set_xlabel(f"{words}\n({hatched}thin line: range over repeats)", fontsize=10)
+        words = "Times faster: a bar shall pass its dashed target"
+    ax.set_title(words)
+    hatched = "; hatched: target not met" if short else ""
+    ax.set_xlabel(f"median ratio; thin line: range over repeats{hatched}", fontsize=10)
 
 
 def growth(grown: Grown) -> Figure:

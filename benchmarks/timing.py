@@ -109,6 +109,7 @@ def measure(c: Comparison, device: torch.device, repeats: int | None = None) -> 
     theirs_s: list[float] = []
     for repeat in range(repeats or c.repeats):
         results: dict[str, Array] = {}
+        gc.collect()  # neither shall pay for what the other left
         # Who goes first changes from repeat to repeat: the second may find a warmer cache.
         for who in ("ours", "theirs") if repeat % 2 == 0 else ("theirs", "ours"):
             if who == "ours":
@@ -125,7 +126,6 @@ def measure(c: Comparison, device: torch.device, repeats: int | None = None) -> 
 
 
 def _timed(run: Callable[[int], Array], repeat: int, device: torch.device) -> tuple[Array, float]:
-    gc.collect()
     synchronise(device)
     start = time.perf_counter()
     result = run(repeat)
