@@ -82,6 +82,8 @@ def compare(prediction: Prediction, measured: Effect | float | str) -> None:
             options.
     """
     guess = prediction.value
+    if not isinstance(measured, Effect | str):
+        measured = Effect(measured, measured, measured, unit=prediction.unit)
     if guess is None:
         print(f"Measured: {measured}. You predicted nothing: try it next time, it helps to learn.")
     elif isinstance(measured, str):
@@ -89,8 +91,6 @@ def compare(prediction: Prediction, measured: Effect | float | str) -> None:
         verdict = "Right!" if guess == measured else "Not what you expected: find out why."
         print(f"You predicted: {guess}. Measured: {measured}. {verdict}")
     else:
-        if not isinstance(measured, Effect):
-            measured = Effect(measured, measured, measured, unit=prediction.unit)
         print(
             f"You predicted {_number(guess):g}{UNITS[measured.unit][1]}. {_beside(guess, measured)}"
         )

@@ -273,6 +273,12 @@ def test_small_entries_beside_large_ones_are_looked_at():
     assert difference([0.99, 2e-4], [0.99, 1e-4], 1e-3) == ("at [1]: expected 0.0001, got 0.0002")
 
 
+def test_what_rounding_left_of_a_zero_is_shown_as_zero():
+    assert difference(-1.6e-7, 2.29, 1e-3) == "expected 2.29, got 0"
+    assert difference([1e-9, 1e-8], [1.0, 0.5], 1e-3) == "at [0]: expected 1, got 0"
+    assert difference(2e-6, 1e-6, 1e-3) == "expected 1e-06, got 2e-06 (twice too large)"
+
+
 def test_infinities_match_only_themselves():
     inf = float("inf")
     assert difference([1.0, inf], [1.0, inf], 1e-3) is None

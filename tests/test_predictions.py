@@ -82,6 +82,14 @@ def test_a_number_is_compared_in_the_unit_that_is_shown(value, measured, said, c
     assert said in capsys.readouterr().out
 
 
+def test_a_bare_number_is_shown_in_the_unit_that_was_asked_for(capsys):
+    for value, said in ((None, "Measured: 0.5 %. You predicted nothing"), (5, "Measured: 0.5 %.")):
+        compare(Prediction("?", unit="%", value=value), 0.005447)
+        assert said in capsys.readouterr().out
+    compare(Prediction("?"), 3.0)
+    assert "Measured: 3. " in capsys.readouterr().out
+
+
 def test_an_option_is_compared(capsys):
     options = ("more", "less")
     compare(Prediction("?", options, value="more"), "more")

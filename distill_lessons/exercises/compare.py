@@ -104,6 +104,7 @@ def _numeric_difference(got: np.ndarray, expected: np.ndarray, tolerance: float)
         return None
     worst = np.unravel_index(int(np.argmax(gap)), got.shape)
     where = f"at {[int(i) for i in worst]}: " if got.ndim else ""
+    got = np.where(np.abs(got) < 1e-6 * largest, 0.0, got)  # what rounding leaves of a zero
     note = _ratio_in_words(got, expected)
     return f"{where}expected {expected[worst]:.4g}, got {got[worst]:.4g}" + (
         f" ({note})" if note else ""
