@@ -1,0 +1,84 @@
+"""Memory stays bounded: each work runs in a process of its own, whose highest mark is read.
+
+The mark is what the system says a process ever held. The same work without its limit must show a
+higher one, or the mark would prove nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("resource", reason="only POSIX systems tell a process its highest memory")
+
+GIB = 2**30
+
+# Prints by how many bytes the work went above what the process held before it.
+PROBE = """
+import resource, sys
+import torch
+from distill_lessons import models
+from distill_lessons.data import Split
+
+torch.set_num_threads(1)
+
+def peak():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+g = torch.Generator().manual_seed(0)
+{work}
+"""
+
+STUDENTS = """
+from distill_lessons.stacking import fit_many
+
+x = torch.rand(256, 1, 28, 28, generator=g)
+split = Split(x, torch.arange(256) % 10)
+z = torch.randn(256, 10, generator=g)
+students = [models.mlp((1, 28, 28), 10, (80,), seed=s) for s in range(1024)]
+fit_many(students[:2], split, z, steps=1, alpha=0.5)  # what torch loads once is not counted
+before = peak()
+fit_many(students, split, z, steps=1, T=4.0, alpha=0.5{limit})
+print(peak() - before)
+"""
+
+PERMUTATION = """
+import numpy as np
+from distill_lessons.explain import forward
+from distill_lessons.explain.permutation import permutation_importance
+
+x = torch.rand(60000, 1, 28, 28, generator=g)
+y = torch.arange(60000) % 10
+net = models.mlp((1, 28, 28), 10, (64,), seed=0)
+groups = [np.arange(10)]
+permutation_importance(net, x[:100], y[:100], groups=groups, repeats=2)
+before = peak()
+{change}
+permutation_importance(net, x, y, groups=groups, repeats=6, fast={fast})
+print(peak() - before)
+"""
+
+
+def held(work: str, **parts: object) -> int:
+    code = PROBE.format(work=work.format(**parts))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return int(run.stdout.split()[-1])
+
+
+def test_a_thousand_students_stay_below_a_gibibyte_and_need_their_chunks_for_it() -> None:
+    assert held(STUDENTS, limit="") < GIB
+    assert held(STUDENTS, limit=", chunk=1024") > GIB
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_permuting_sixty_thousand_images_stays_below_a_gibibyte(fast: bool) -> None:
+    assert held(PERMUTATION, fast=fast, change="") < GIB
+
+
+def test_permuting_all_images_in_one_piece_would_not() -> None:
+    in_one_piece = "forward.rows_per_chunk = lambda *sizes, **limits: 10**9"
+    assert held(PERMUTATION, fast=False, change=in_one_piece) > GIB
