@@ -79,7 +79,7 @@ def _secrets() -> dict[str, dict[str, list[str]]]:
             sentences = [*re.split(r"(?<=[.?!])\s+", " ".join(prose.split()))]
             sentences += [mistake.says for mistake in answers.mistakes(lesson, made.name)]
             found[made.key] = {
-                "code": _code(both, made.name) if callable(right) else [],
+                "code": _code(both, made.name) if callable(right) else [squeeze(both)],
                 "prose": [_words(one) for one in sentences if len(one) > 30],
                 "value": [] if callable(right) else _values(made.name, right),
             }
