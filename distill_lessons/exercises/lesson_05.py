@@ -129,7 +129,7 @@ def _labelled(seed: int) -> list[Case]:
     y = torch.randint(3, (6,), generator=dice)
     return [
         Case(
-            "the four images of the table above, order [2, 1, 0, 3]",
+            "the four images worked by hand, order [2, 1, 0, 3]",
             (_by_hand(), *_tiny_images(), torch.tensor([2, 1, 0, 3])),
         ),
         Case(
@@ -330,7 +330,7 @@ def _few_images(seed: int) -> list[Case]:
     y = net(x).argmax(1)
     y[0] = (y[0] + 1) % 3  # one wrong answer, so that the accuracy before is not 1
     every = [
-        Case("the four images of the table above, j = 0", (_by_hand(), *_tiny_images(), 0)),
+        Case("the four images worked by hand, j = 0", (_by_hand(), *_tiny_images(), 0)),
         Case(
             "four images of which only the last one has pixel 0 lit, j = 0",
             (_by_hand(), rare, torch.tensor([0, 0, 0, 1]), 0),

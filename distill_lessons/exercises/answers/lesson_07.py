@@ -42,7 +42,8 @@ def agreements(teacher, students, x, background):
 
 
 # Answers on the test images say nothing of how a net responds when pixels change, and that is what
-# a map describes. A's .78 is far below a net that never met this teacher, at .97; B's .96 is near.
+# a map describes. A gives the large model's answer as often as B does, but its maps are further
+# from the large model's than those of a net that saw 200 labels and no teacher.
 which_student = "b1"
 
 # The corner has the same value in image and background, so no credit can go there, however
@@ -78,14 +79,12 @@ MISTAKES = {
         Mistake(
             "because it answers alike",
             "b2",
-            "The choice is right. But in the same answers A and B are equal; they cannot be the "
-            "reason.",
+            "The choice is right. But 97.4 and 97.5 % differ by one image in a thousand.",
         ),
         Mistake(
-            "because it is less accurate",
+            "because it reads more",
             "b3",
-            "The choice is right. But another teacher's student is as accurate as B, and the one "
-            "with random weights is worse: accuracy does not order the last column.",
+            "The choice is right. But by this reason it would be A, which reads more images right.",
         ),
     ),
     "blind_audit": (
