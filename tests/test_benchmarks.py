@@ -1,0 +1,377 @@
+"""The benchmarks at toy size: results are compared, wrong ones are caught; no time is judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from benchmarks import cli, explain_rows, figure, growth, inputs, process_rows, report, timing
+from benchmarks.rows import ROWS, Row
+from benchmarks.timing import Comparison, Measured, NotEqual, difference, measure
+from distill_lessons import distillation, stacking
+from distill_lessons.explain import groups, shapley
+
+ROOT = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+BY_NAME = {row.name: row for row in ROWS}
+COMPARED = [row for row in ROWS if not row.slow]
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> inputs.Setup:
+    return inputs.prepare(inputs.TOY, tmp_path_factory.mktemp("no MNIST"), CPU)
+
+
+@pytest.fixture(autouse=True)
+def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DISTILL_DATA", str(tmp_path / "empty"))
+    monkeypatch.setenv("DISTILL_PROGRESS", "0")
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+# ---- Every row: equal results pass, wrong ones are caught ----------------------------------------
+
+
+def wrong(function: Any, change: Any) -> Any:
+    """Return the function, called with one argument changed."""
+
+    def spoiled(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs | change(kwargs))
+
+    return spoiled
+
+
+# What a fault of the package could look like: (where, name, how a call's arguments change).
+FAULTS = {
+    "epoch": (distillation, "distill", lambda k: {"T": k["T"] * 1.1}),
+    "workers": (distillation, "distill", lambda k: {"seed": k["seed"] + 1}),
+    "floor": (distillation, "distill", lambda k: {"alpha": k["alpha"] + 0.05}),
+    "students": (stacking, "fit_many", lambda k: {"alpha": k["alpha"][::-1]}),
+    "permutation": (
+        explain_rows,
+        "permutation_importance",
+        lambda k: {"seed": k["seed"] + 1},
+    ),
+    "deep": (explain_rows, "shap_values", lambda k: {"output": "centred"}),
+    "exact": (explain_rows, "exact", lambda k: {"output": "centred"}),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_row_measures_equal_results_and_catches_a_fault(
+    name: str, setup: inputs.Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comparison = BY_NAME[name].build(setup)
+    measured = measure(comparison, CPU, repeats=1)
+    assert measured.difference <= comparison.tolerance
+    assert min(measured.ours + measured.theirs) > 0
+    where, function, change = FAULTS[name]
+    monkeypatch.setattr(where, function, wrong(getattr(where, function), change))
+    with pytest.raises(NotEqual, match="results differ by"):
+        measure(replace(comparison, warm_up=lambda: None), CPU, repeats=1)
+
+
+def test_every_row_with_a_rival_was_tried() -> None:
+    assert {row.name for row in COMPARED} == {*FAULTS, "import"}
+
+
+def test_an_import_that_fails_is_no_time(setup: inputs.Setup) -> None:
+    comparison = BY_NAME["import"].build(setup)
+    assert comparison.ours(0).tolist() == [0]
+    with pytest.raises(RuntimeError, match="No module named 'distill_lessonz'"):
+        process_rows.python("-c", "import distill_lessonz")
+
+
+def test_lessons_are_held_against_their_budget(
+    setup: inputs.Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        process_rows, "python", lambda *a, threads: (asked.append(a), np.array([0]))[1]
+    )
+    measured = measure(BY_NAME["lessons"].build(setup), CPU)
+    assert measured.theirs == [300.0]
+    assert asked == [("-m", "pytest", "-q", "-n", "0", "notebooks")]
+
+
+@pytest.mark.parametrize(
+    ("ours", "why"),
+    [
+        ([1.0, 2.1], "differ by 0.1"),
+        ([1.0], "shapes"),
+        ([1.0, np.nan], "NaN"),
+        ([], "shapes"),
+    ],
+)
+def test_results_that_are_not_equal(ours: list[float], why: str) -> None:
+    with pytest.raises(NotEqual, match=why):
+        difference(np.array(ours), np.array([1.0, 2.0]), 0.05)
+    assert difference(np.array([1.0, 2.1]), np.array([1.0, 2.0]), 0.2) == pytest.approx(0.1)
+    with pytest.raises(NotEqual, match="cannot be compared"):
+        difference(np.array([]), np.array([]), 1.0)
+
+
+def test_every_repeat_is_compared_and_the_first_changes() -> None:
+    calls: list[str] = []
+
+    def run(who: str, spoiled: int = -1) -> Any:
+        return lambda r: (calls.append(f"{who}{r}"), np.array([r + (r == spoiled)]))[1]
+
+    c = Comparison(run("o"), run("t"), 0.0, "run", warm_up=lambda: None)
+    measured = measure(c, CPU, repeats=3)
+    assert calls == ["o0", "t0", "t1", "o1", "o2", "t2"]
+    assert len(measured.ours) == len(measured.theirs) == 3
+    with pytest.raises(NotEqual):
+        measure(replace(c, theirs=run("t", spoiled=2)), CPU, repeats=3)
+
+
+# ---- The rivals are what they claim to be --------------------------------------------------------
+
+
+def test_the_loop_gives_shapley_values_of_an_additive_game() -> None:
+    # A linear model shares out w_k (x − mean b), region by region.
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).requires_grad_(False)
+    x, background = torch.rand(1, 28, 28), torch.rand(3, 1, 28, 28)
+    regions = groups.patches((1, 28, 28), 14)
+    found = explain_rows.shapley_loop(model, x, background, regions)
+    parts = model[1].weight * (x.flatten() - background.flatten(1).mean(0))  # (K, F)
+    expected = np.stack([parts[:, r].sum(1).numpy() for r in map(torch.as_tensor, regions)])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert shapley.coalitions(len(regions)).shape == (16, 4)
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+def test_noise_and_mnist_go_the_same_way(tmp_path: Path) -> None:
+    noise = inputs.prepare(inputs.TOY, tmp_path, CPU)
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        write_idx(raw / f"{part}-images-idx3-ubyte", noise.dataset.data.numpy())  # type: ignore[attr-defined]
+        write_idx(raw / f"{part}-labels-idx1-ubyte", noise.dataset.targets.numpy())  # type: ignore[attr-defined]
+    real = inputs.prepare(inputs.TOY, tmp_path, CPU)
+    assert (noise.real, real.real) == (False, True)
+    assert (noise.images, real.images) == ("noise of MNIST's size", "MNIST")
+    assert torch.equal(noise.train.x, real.train.x)
+    for i in (0, 7):
+        # One image at a time and all at once: the same numbers to the bit.
+        for one, all_at_once in ((noise, real), (real, noise)):
+            image, label = one.dataset[i]
+            assert torch.equal(image, all_at_once.train.x[i])
+            assert label == all_at_once.train.y[i]
+
+
+# ---- Table, JSON and figure ----------------------------------------------------------------------
+
+
+def a_line(row: Row, ours: float, theirs: float, device: str = "cpu") -> report.Line:
+    c = Comparison(lambda r: np.ones(1), None, 1e-6, "image", note="A note.")
+    return report.line(row, c, Measured([ours] * 3, [theirs, theirs * 2, theirs * 4]), device)
+
+
+def test_ratios_and_targets() -> None:
+    faster, longer = a_line(BY_NAME["deep"], 1.0, 8.0), a_line(BY_NAME["floor"], 2.0, 1.0)
+    assert (faster.ratio, faster.low, faster.high) == (16, 8, 32)
+    assert (longer.ratio, longer.low, longer.high) == (1.0, 0.5, 2.0)
+    assert (faster.met, longer.met) == (True, True)
+    assert a_line(BY_NAME["deep"], 1.0, 3.0).met is False
+    assert a_line(BY_NAME["floor"], 2.6, 1.0).met is False
+    assert a_line(BY_NAME["workers"], 1.0, 1.0).met is None
+    assert [BY_NAME[n].target for n in ("deep", "floor", "workers")] == [
+        "≥ 8× faster",
+        "≤ 1.25× the time",
+        "none",
+    ]
+
+
+def test_table_and_markdown() -> None:
+    lines = [a_line(BY_NAME["deep"], 1e-5, 3e-5), a_line(BY_NAME["floor"], 1.0, 1.0, "cuda")]
+    text = report.text(lines, "some machine")
+    assert "10.0 µs an image" in text
+    assert re.search(r"6\.00× +3\.00 to 12\.0 +≥ 8× faster +NO$", text, flags=re.MULTILINE)
+    assert "deep: A note. Results differ by at most 0 (allowed: 1e-06)." in text
+    first, _, deep, floor, *_ = report.markdown(lines, "some machine").splitlines()
+    assert first == f"| {' | '.join(report.COLUMNS)} |"
+    assert deep.endswith("| **6.00×** (3.00 to 12.0) | ≥ 8× faster | not measured |")
+    assert floor.endswith("| not measured | ≤ 1.25× the time | **0.500×** (0.250 to 1.00) |")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1.23e-5, "12.3 µs"), (0.0456, "45.6 ms"), (7.891, "7.89 s"), (300.0, "300 s"), (1, "1.00 s")],
+)
+def test_seconds(value: float, shown: str) -> None:
+    assert report.seconds(value) == shown
+
+
+def test_the_figure_names_every_row_and_marks_every_target() -> None:
+    drawn = figure.ratios([a_line(row, 1.0, 5.0) for row in ROWS])
+    labels = [label.get_text() for ax in drawn.axes for label in ax.get_yticklabels()]
+    assert sorted(labels) == sorted(f"{row.work}\nagainst {row.against}" for row in ROWS)
+    assert all(ax.get_xscale() == "log" for ax in drawn.axes)
+    marks = [
+        ax.lines[i].get_xdata()[0]
+        for ax in drawn.axes
+        for i in range(len(ax.lines))
+        if ax.lines[i].get_color() == figure.TARGET
+    ]
+    goals = [row.at_least or row.at_most for row in ROWS]
+    assert sorted(marks) == sorted(goal for goal in goals if goal)
+    figure.plt.close(drawn)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "benchmarks", "--toy", "--repeats", "2", "--out", str(out)]
+    env = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [*command, "--only", "deep", "--only", "floor"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shap.DeepExplainer" in done.stdout
+    found = json.loads((out / "table.json").read_text("utf-8"))
+    assert [row["name"] for row in found["rows"]] == ["floor", "deep"]
+    assert [len(row["ours_all"]) for row in found["rows"]] == [2, 2]
+    assert found["failed"] == {}
+    assert found["conditions"].startswith("Toy sizes, times mean nothing. ")
+    assert found["conditions"] in (out / "table.md").read_text("utf-8")
+    assert "1 torch thread," in found["conditions"]
+    with Image.open(out / "ratios.png") as picture:
+        assert picture.size[0] > 600
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def test_a_fault_is_told_and_fails_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, function, change = FAULTS["deep"]
+    monkeypatch.setattr(where, function, wrong(getattr(where, function), change))
+    done = run("--toy", "--repeats", "1", "--only", "deep", "--out", str(tmp_path))
+    assert done.exit_code == 1
+    assert "FAILED deep: the results differ by" in done.output
+    found = json.loads((tmp_path / "table.json").read_text("utf-8"))
+    assert found["rows"] == []
+    assert set(found["failed"]) == {"deep"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--only", "deap"), "--only='deap' is unknown. Did you mean 'deep'?"),
+        (("--device", "tpu"), "device='tpu' is unknown. Use 'cpu' or 'cuda'."),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], said: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device='cuda' asks for a GPU, and torch finds none"):
+        timing.find_device("cuda")
+    done = run("--device", "cuda")
+    assert (done.exit_code, "Leave --device out" in done.output) == (2, True)
+
+
+def test_slow_rows_run_only_when_asked_for() -> None:
+    assert [row.name for row in cli._chosen([], slow=False)] == [row.name for row in COMPARED]
+    assert cli._chosen([], slow=True) == list(ROWS)
+    assert [row.name for row in cli._chosen(["lessons"], slow=False)] == ["lessons"]
+
+
+# ---- Growth --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
+def test_the_exponent_is_recovered(slope: float) -> None:
+    sizes = np.array([1, 2, 4, 8, 16, 32, 64])
+    exact = growth.exponent(sizes, 3.0 * sizes**slope)
+    assert exact is not None
+    assert exact.slope == pytest.approx(slope, abs=1e-9)
+    assert exact.factor == pytest.approx(3.0)
+    np.testing.assert_allclose(exact.at(sizes), 3.0 * sizes**slope)
+    # With noise, the interval holds the truth in about 95 of 100 cases.
+    noise = np.exp(0.2 * np.random.default_rng(0).standard_normal((400, len(sizes))))
+    fits = [growth.exponent(sizes, sizes**slope * factor) for factor in noise]
+    held = sum(fit is not None and fit.low <= slope <= fit.high for fit in fits)
+    assert 0.91 * 400 < held < 0.99 * 400
+    assert growth.exponent([1, 2], [1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize("name", growth.GROWTHS)
+def test_the_work_of_every_axis_runs_and_grows_to_its_end(name: str) -> None:
+    axis = growth.GROWTHS[name]
+    axis.prepare(4, CPU)()
+    ends = {"students": 1024, "images": 60_000, "features": 3072, "deep": 3072, "repeats": 256}
+    assert axis.sizes[-1] == ends[name]
+    assert list(axis.sizes) == sorted(set(axis.sizes))
+
+
+def test_the_peak_of_memory_is_seen() -> None:
+    with growth._peak(CPU) as peak:
+        torch.ones(2**24)  # 64 MiB
+    assert 60 < peak[0] < 200
+
+
+def test_growth_is_measured_drawn_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "GROWTHS", {"deep": growth.GROWTHS["deep"]})
+    done = run(
+        "--toy", "--full", "--only", "floor", "--repeats", "1", "--out", str(tmp_path)
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert re.search(
+        r"Deep SHAP, features 64 to 256: time exponent -?\d+\.\d\d \[.*\], .*memory", done.output
+    )
+    assert (tmp_path / "growth-deep.png").stat().st_size > 5000
+
+
+# ---- The README ----------------------------------------------------------------------------------
+
+
+def test_the_table_is_put_between_its_marks() -> None:
+    page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.put_between(page, "new") == page.replace("old", "new")
+    with pytest.raises(ValueError, match="put both back"):
+        report.put_between("no marks", "new")
+
+
+def test_the_readme_has_the_benchmarks_rows() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = page.split(report.BEGIN)[1].split(report.END)[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")]
+    assert tuple(rows[0]) == report.COLUMNS
+    shown = [(cells[0], cells[1], cells[5]) for cells in rows[2:]]
+    expected = [(row.work, row.against, row.target) for row in ROWS]
+    slow = [row.slow for row in ROWS].count(True)  # they stand last, and run only when asked for
+    assert shown in (expected, expected[:-slow])
+    assert "Toy sizes" not in table
+    assert "](docs/benchmarks.png)" in page
