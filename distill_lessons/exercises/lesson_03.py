@@ -149,8 +149,8 @@ soft_gradient = Exercise(
         "Start from the gradient of one image's KL, derived above. What do the factor T² and the "
         "mean over N images do to it?",
         "T² times 1/T is one T. Each image has a share of 1/N in a mean.",
-        "Make both softmaxes first: `q = (z_student / T).softmax(1)`, and p likewise. N is "
-        "`len(z_student)`.",
+        "Make both softmaxes first, of logits that are divided by T: q of the student, p of the "
+        "teacher. N is `len(z_student)`.",
     ),
     cases=_logits,
     reference=_by_autograd,
@@ -342,7 +342,7 @@ def _pairs(seed: int) -> list[Case]:
 
 def _reduced(reduction: str, of_student: Callable[[float], float]) -> Callable[..., Tensor]:
     def soft(z_student: Tensor, z_teacher: Tensor, T: float) -> Tensor:
-        p = torch.softmax(z_teacher / T, dim=1)
+        p = losses.soft_targets(z_teacher, T)
         each = F.kl_div((z_student / of_student(T)).log_softmax(1), p, reduction="none")
         return T**2 * {"mean": each.mean(), "sum": each.sum(), "due": each.sum(1).mean()}[reduction]
 
