@@ -146,8 +146,8 @@ while True:
         pass
 """
 TOUCH = """
-m = __import__("mmap").mmap(-1, 3 << 30)  # shared memory is beyond what the allocator limits
-for _ in range(48):
+m = __import__("mmap").mmap(-1, 3 << 29)  # shared memory is beyond what the allocator limits
+for _ in range(24):
     m.write(b"x" * (64 << 20))
 import time; time.sleep(3)
 """
@@ -191,9 +191,9 @@ def hostile(folder: Path) -> dict[str, tuple[Cell, str, str]]:
         "answer_dies": (small(batch_of_one=aborts), "011", "the answer batch_of_one ended the"),
         "loop": (small(batch_of_one=forever), "011", ""),
         "cell_loops": (after_first("while True: pass"), "111", "ran longer than"),
-        "stubborn": (after_first(STUBBORN), "111", "ran longer than 4 seconds and was killed"),
+        "stubborn": (after_first(STUBBORN), "111", "ran longer than 8 seconds and was killed"),
         "allocates": (after_first("x = torch.ones(50 << 28)"), "111", "cell 2"),
-        "touches": (after_first(TOUCH), "111", "took more than 2 GiB and was killed"),
+        "touches": (after_first(TOUCH), "111", "took more than 1 GiB and was killed"),
         "lingers": (after_first(LINGER), "111", ""),
         "noisy": (after_first(NOISY), "111", ""),
         "writes": (after_first(WRITER), "111", None),
@@ -201,7 +201,7 @@ def hostile(folder: Path) -> dict[str, tuple[Cell, str, str]]:
         "patches": (after_first(PATCH, unmended), "000", "look at the code"),
         "lies": (small(**yes), "010", ""),
         "borrows": (small(**borrowed), "011", "look at the code: it has `.reference`"),
-        "forges": (after_first(FORGE, small(**WRONG)), "010", ""),
+        "forges": (after_first(FORGE, small(**WRONG)), "010", "the notebook: forged"),
         "twice": (twice, "111", "more than once: does_it_hold"),
         "renamed": (renamed, "111", "answer cell missing: batch_of_one, mean_difference, does"),
         "bare": (bare, "111", "answer cell missing"),
@@ -214,7 +214,7 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result,
     home = tmp_path_factory.mktemp("grading")
     expected = hostile(home / "in")
     hand_in(home / "in", **{learner: about[0] for learner, about in expected.items()})
-    limits = ["--cell-seconds", "4", "--memory", "2", "--jobs", "2"]
+    limits = ["--cell-seconds", "8", "--memory", "1", "--jobs", "2"]
     done = invoke("grade", home / "in", "--out", home / "grades.csv", "--seed", "7", *limits)
     return home, done, expected
 
@@ -246,11 +246,11 @@ def test_the_seed_and_every_verdict_are_kept(hostile_run) -> None:
     home, _, _ = hostile_run
     kept = json.loads((home / "grades.json").read_text(encoding="utf-8"))
     assert kept["seed"] == 7
-    assert kept["limits"]["cell_seconds"] == 4
+    assert kept["limits"]["cell_seconds"] == 8
     by_learner = {one["learner"]: one for one in kept["submissions"]}
     loop = by_learner["loop"]["exercises"]["batch_of_one"]
     assert loop["state"] == "not yet"
-    assert loop["text"].endswith("your code ran longer than 4 seconds.")
+    assert loop["text"].endswith("your code ran longer than 8 seconds.")
     assert by_learner["half"]["exercises"]["does_it_hold"]["points"] == 0
     page = (home / "grades-feedback" / "half.md").read_text(encoding="utf-8")
     assert "## Lesson 00: 1 of 3 points" in page
@@ -398,6 +398,14 @@ def test_a_file_that_is_no_lesson_has_a_line_of_its_own(
     assert (ann.learner, ann.lesson) == ("ann", None)
     assert ann.notes[0].startswith(note)
     assert zoe.notes == ()
+
+
+@pytest.mark.parametrize("lesson", catalogue.LESSONS)
+def test_no_honest_code_is_to_be_looked_at(tmp_path: Path, lesson: str) -> None:
+    notebook = student.blank(stored(lesson))
+    cells.fill(notebook, solutions(lesson))
+    (one,) = submissions.collect(hand_in(tmp_path / "in", ann=notebook))
+    assert (one.lesson, one.notes) == (lesson, ())
 
 
 @pytest.mark.parametrize("odd", [3, [], "x", {"nbgrader": 3}, {"nbgrader": {"grade_id": [1]}}])
@@ -573,7 +581,7 @@ def test_the_leak_test_knows_every_solution(tmp_path: Path, lesson: str) -> None
 
 # --- release -> five submissions -> grade, with the network off ----------------------------------
 
-E2E = "00"
+E2E = "02"
 NO_NETWORK = """
 import socket
 def refuse(self, address):
@@ -619,13 +627,14 @@ def test_release_collect_grade_without_network(built: Path, tmp_path: Path) -> N
     hand_in_as("dan", right | {names[0]: "import os\nos.abort()"})
     hand_in_as("eve", cheat, PATCH)
     cut, env = without_network(tmp_path)
+    patient = ["--jobs", "2", "--seconds", "1500", "--cell-seconds", "300"]  # the machine is shared
     done = subprocess.run(
-        [*cut, sys.executable, "-m", "distill_lessons", "grade", "submitted", "--jobs", "2"],
+        [*cut, sys.executable, "-m", "distill_lessons", "grade", "submitted", *patient],
         cwd=tmp_path,
         env=os.environ | env,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     points = {name: one.points for name, one in made.items()}

@@ -28,8 +28,9 @@ MOST_PROCESSES = 64
 MOST_TOLD = 32 * 2**20  # bytes of events from one submission
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "DISTILL_DATASET")
 
-# Linux: own network (nobody else is on it), own processes, own mounts. Everything but the box is read-only, what
-# is in $2 (a list with newlines) is not to be seen, and no right to undo this is kept.
+# Linux: own network (nobody else is on it), own processes, own mounts. Everything but the box is
+# read-only, what is in $2 (a list with newlines) is not to be seen, and no right to undo this is
+# kept.
 FENCE = """
 set -e
 box=$1; hidden=$2; loopback=$3; shift 3

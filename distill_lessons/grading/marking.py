@@ -175,7 +175,7 @@ def _mark(one: Submission, sitting: Sitting, notes: list[str], seeds: Sequence[i
     if sitting.errors:
         number, error = min(sitting.errors.items())
         more = f"{len(sitting.errors)} cells failed, the first: " if len(sitting.errors) > 1 else ""
-        failed = [f"{more}{_where(one, number)}: {error}"]
+        failed = [f"{more}{_where(one, number)}: {' '.join(error.split())[:300]}"]
     return Marked(one, verdicts, (*one.notes, *notes, *failed))
 
 

@@ -22,8 +22,9 @@ _LESSON_IN_NAME = re.compile(r"(?:^|(?<=.)[ _-])(\d\d)_[a-z_]+$")
 _IMPORT = re.compile(r"distill_lessons\.exercises(?: import |\.)lesson_(\d\d)\b")
 # What an honest answer has no use for. It earns nothing here; a person should look at it.
 _SUSPECT = re.compile(
-    r"\.reference\b|\.expected\b|\.mistakes\b|\bexercises[. ](?:import )?answers\b|\bNotSolved\b"
-    r"|(?:\.|['\"])(?:check|judge|compare|output|cases)['\"]?\s*(?:=[^=]|,\s*\w)|\bget_objects\b"
+    r"\.(?:reference|expected|mistakes)\b|\bget_objects\b"
+    r"|\bexercises(?:\.| import )(?:answers|exercise|compare)\b"
+    r"|\bex\.\w+\.(?:check|judge|compare|output|cases|ask)\s*=[^=]"
 )
 
 
