@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from distill_lessons import cli
@@ -715,3 +716,40 @@ def test_the_metadata_is_valid_under_nbgraders_schema(lesson: str) -> None:
     validator.validate_nb(nbformat.from_dict(with_tests))
     hidden = re.findall("BEGIN HIDDEN TESTS", json.dumps(with_tests))
     assert len(hidden) == len(catalogue.of_lesson(lesson))
+
+
+# --- the guide -----------------------------------------------------------------------------------
+
+
+def test_the_guide_names_sections_and_exercises_that_exist() -> None:
+    guide = (ROOT / "INSTRUCTORS.md").read_text(encoding="utf-8")
+    minutes = {n: m.minutes for x in catalogue.LESSONS for n, m in catalogue.of_lesson(x).items()}
+    plan = guide.split("## Timetables")[1].split("## Common mistakes")[0]
+    named = re.findall(r"`([a-z]\w*)` \((\d+)\)", plan)
+    assert len(named) > 40
+    assert {name: int(m) for name, m in named} == {name: minutes[name] for name, _ in named}
+    mistakes = guide.split("## Common mistakes")[1].split("## Before the first")[0]
+    assert set(re.findall(r"`([a-z]\w*)`", mistakes)) <= minutes.keys()
+    headings = set()
+    for lesson in catalogue.LESSONS:
+        for cell in student.blank(stored(lesson))["cells"]:
+            if cell["cell_type"] == "markdown":
+                headings |= set(re.findall(r"^## (.+)$", "".join(cell["source"]), re.MULTILINE))
+    sections = set(re.findall(r"\*([^*]+)\* \(\d+\)", plan))
+    assert len(sections) > 30
+    assert sections <= headings, sections - headings
+    rows = dict(re.findall(r"^\| (0\d) \| \d+ min \| (\d+ min, \d+) \|", guide, re.MULTILINE))
+    for lesson in catalogue.LESSONS:
+        made = catalogue.of_lesson(lesson).values()
+        assert rows[lesson] == f"{sum(m.minutes for m in made)} min, {len(made)}"
+
+
+def test_the_guide_gives_the_options_and_defaults_of_grade() -> None:
+    guide = (ROOT / "INSTRUCTORS.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[a-z-]+) [A-Z]+` \| .* \| (.+) \|$", guide, re.MULTILINE)
+    command = typer.main.get_command(cli.app).commands["grade"]  # type: ignore[attr-defined]
+    options = {p.opts[0]: p.default for p in command.params if p.opts[0].startswith("--")}
+    assert {name for name, _ in rows} == options.keys()
+    for name, default in rows:
+        if options[name] is not None:
+            assert default.strip("`") == str(options[name])
