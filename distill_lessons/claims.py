@@ -1,4 +1,4 @@
-"""Effects with intervals, claims that can fail, and predictions to compare with them.
+"""Effects with intervals, and claims that can fail.
 
 A *claim* is a sentence of the prose together with the number that was measured for it and the bound
 that the number must respect. Learning, it says "holds" or "does not hold here"; under test
@@ -202,26 +202,6 @@ def claim(
     _display(made)
     if settings.load().strict and not made.holds:
         raise ClaimFailed(str(made))
-
-
-def compare(prediction: float | str | None, measured: Effect | float | str) -> None:
-    """Set a prediction that the learner wrote down beside what was measured.
-
-    Args:
-        prediction: the learner's guess, in the unit in which the result is shown (percentage points
-            for points); None if none was written.
-        measured: the result.
-    """
-    if prediction is None:
-        print(f"Measured: {measured}. You wrote no prediction: next time do, it is how one learns.")
-    elif isinstance(prediction, str) or isinstance(measured, str):
-        right = str(prediction).strip().lower() == str(measured).strip().lower()
-        print(f"You predicted {prediction!r}; measured: {measured}." + (" Right!" if right else ""))
-    else:
-        effect = measured if isinstance(measured, Effect) else Effect(measured, measured, measured)
-        factor, word = UNITS[effect.unit]
-        gap = float(prediction) - effect.value * factor
-        print(f"You predicted {prediction:g}{word}; measured: {effect}. You were {gap:+.3g} off.")
 
 
 def _display(made: Claim) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from distill_lessons import claims
-from distill_lessons.claims import MIME, Claim, ClaimFailed, Effect, claim, compare, mean_effect
+from distill_lessons.claims import MIME, Claim, ClaimFailed, Effect, claim, mean_effect
 
 
 @pytest.fixture
@@ -164,24 +164,3 @@ def test_html_is_escaped() -> None:
     page = made._repr_mimebundle_()["text/html"]
     assert "accuracy &lt; 50 &amp; &lt;script&gt;" in page
     assert "<script" not in page
-
-
-@pytest.mark.parametrize(
-    ("prediction", "measured", "text"),
-    [
-        (None, 2.0, "Measured: 2.0. You wrote no prediction"),
-        (5, Effect(0.094, 0.08, 0.11, 4, unit="points"),
-         "You predicted 5 points; measured: +9.4 points, 95 % interval [+8.0, +11.0], 4 seeds. "
-         "You were -4.4 off."),
-        (1, 1.5, "You predicted 1; measured: 1.5. You were -0.5 off."),
-        (" Seven", "seven", "You predicted ' Seven'; measured: seven. Right!"),
-        ("three", "seven", "You predicted 'three'; measured: seven."),
-    ],
-)  # fmt: skip
-def test_a_prediction_is_set_beside_the_result(
-    prediction: Any, measured: Any, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compare(prediction, measured)
-    said = capsys.readouterr().out
-    assert text in said
-    assert ("Right!" in said) == ("Right!" in text)

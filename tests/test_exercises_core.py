@@ -279,6 +279,25 @@ def test_what_rounding_left_of_a_zero_is_shown_as_zero():
     assert difference(2e-6, 1e-6, 1e-3) == "expected 1e-06, got 2e-06 (twice too large)"
 
 
+def test_a_factor_is_named_where_it_says_something():
+    assert difference(3.67, 1.0, 1e-3) == "expected 1, got 3.67"
+    assert difference(-1.0, 1.0, 1e-3) == "expected 1, got -1 (the sign is turned)"
+    assert difference(10.0, 1.0, 1e-3) == "expected 1, got 10 (ten times too large)"
+    assert "(3.67 times too large)" in difference([3.67, 7.34], [1.0, 2.0], 1e-3)
+
+
+def test_a_zero_may_be_off_by_what_single_precision_leaves():
+    assert difference(6.6e-9, 0.0, 1e-3) is None
+    assert difference(1e-6, 0.0, 1e-3) is not None
+
+
+def test_a_way_out_without_return_is_named():
+    def soft(z, T):
+        return (z / T).softmax(1) if len(z) == 1 else None
+
+    assert "got None: does every way through the function end in a return?" in SOFT.judge(soft).text
+
+
 def test_infinities_match_only_themselves():
     inf = float("inf")
     assert difference([1.0, inf], [1.0, inf], 1e-3) is None
