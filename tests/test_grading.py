@@ -20,9 +20,18 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from distill_lessons import cli
+from distill_lessons import cli, instructors
 from distill_lessons.exercises import answers, catalogue, cells
-from distill_lessons.grading import box, leaks, marking, nbgrader, student, submissions, tables
+from distill_lessons.grading import (
+    box,
+    fence,
+    leaks,
+    marking,
+    nbgrader,
+    student,
+    submissions,
+    tables,
+)
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("batch_of_one", "mean_difference", "does_it_hold")  # of lesson 00: code, bug, read
@@ -274,8 +283,8 @@ def test_the_same_seed_gives_the_same_table_and_keeps_the_first(hostile_run) -> 
 @pytest.mark.skipif(sys.platform != "linux", reason="the fence is Linux's")
 def test_behind_the_fence_nothing_outside_is_seen_or_changed(tmp_path: Path) -> None:
     folder = hand_in(tmp_path / "in", other=small())
-    fence = box.fence(student.hidden_places(folder))
-    if fence is None:
+    start = fence.find(student.hidden_places(folder))
+    if start is None:
         pytest.skip("this machine lets nobody make a user namespace")
     look = f"""
 import os, socket
@@ -302,7 +311,7 @@ Path("work.txt").write_text("mine")
 raise RuntimeError(f"seen: {{seen}}")
 """
     one = submission(after_first(look))
-    (marked,) = marking.mark_all([one], (1, 2), box.Limits(), fence=fence)
+    (marked,) = marking.mark_all([one], (1, 2), box.Limits(), fence=start)
     assert marked.notes[0].endswith("RuntimeError: seen: []"), marked.notes
 
 
@@ -663,7 +672,7 @@ def test_nbgraders_own_tools_take_the_lab(tmp_path: Path, monkeypatch) -> None:
     lesson = tmp_path / stored("00").name
     blank = small(**BLANK)
     lesson.write_text(json.dumps(blank), encoding="utf-8")
-    monkeypatch.setattr(cli.lessons, "find", lambda names, folder: [lesson])
+    monkeypatch.setattr(instructors.lessons, "find", lambda names, folder: [lesson])
     course = tmp_path / "course"
     done = invoke("release", course, "00", "--nbgrader", "--seed", "3")
     assert done.exit_code == 0, done.output

@@ -95,7 +95,7 @@ def mark_all(
         found: from `submissions.collect`.
         seeds: from `hidden_seeds`.
         limits: for each submission.
-        fence: from `box.fence`.
+        fence: from `fence.find`.
         jobs: how many run side by side.
         on_done: called with each as soon as it is marked, in that order.
     """
