@@ -27,7 +27,7 @@ def pytest_configure() -> None:
     described = ("DISTILL_DATASET", "digits"), ("DISTILL_PROFILE", "cpu")
     strict = all(os.environ.get(name) in (None, "", usual) for name, usual in described)
     os.environ["DISTILL_STRICT"] = "1" if strict else "0"
-    os.environ["DISTILL_PROGRESS"] = "0"
+    os.environ["DISTILL_LIVE"] = "0"
     os.environ["DISTILL_RECORD"] = "0"  # a test run is no learner's progress
     os.environ.setdefault("PYTHONHASHSEED", "0")
     # The debugger's remark about frozen modules is no output of a lesson.

@@ -54,7 +54,7 @@ def main(
     The results of both ways are compared before a time is believed. Exit code 1: some differ;
     2: the command cannot be carried out.
     """
-    os.environ["DISTILL_PROGRESS"] = "0"
+    os.environ["DISTILL_LIVE"] = "0"
     mpl.use("agg")
     try:
         target = timing.find_device(device)

@@ -76,7 +76,7 @@ def run(
         chosen = lessons.find(names or [], folder)
     env = lessons.absolute_paths(os.environ, Path.cwd())
     # A claim that does not hold shall not stop a lesson: the report says so, and the exit code.
-    env |= {"DISTILL_PROGRESS": "0", "DISTILL_STRICT": "0", "DISTILL_RECORD": "0"}
+    env |= {"DISTILL_LIVE": "0", "DISTILL_STRICT": "0", "DISTILL_RECORD": "0"}
     if timeout is None and config.profile != "full":
         timeout = TIMEOUT
     with refusals():
@@ -87,7 +87,7 @@ def run(
 
     results: list[Result] = []
     for lesson in chosen:
-        results.append(_run_one(lesson, env, timeout, config.progress))
+        results.append(_run_one(lesson, env, timeout, config.live))
         if results[-1].total:
             with refusals():
                 running.save(results[-1], kept)

@@ -51,7 +51,7 @@ def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Pr
     if len(options) == 1:
         raise ValueError(f"options={tuple(options)!r} leaves no choice; give two or more, or none.")
     made = Prediction(question, tuple(options), unit)
-    if settings.load().progress:
+    if settings.load().live:
         _show(made)
     else:
         print(in_words(made))
@@ -61,12 +61,11 @@ def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Pr
 def in_words(made: Prediction) -> str:
     """Return the question as text, with the way to answer it without buttons."""
     if made.options:
-        due = " / ".join(made.options)
-        example = repr(made.options[0])
+        due, form = " / ".join(made.options), '"..."'
     else:
-        due = f"a number{', in' + UNITS[made.unit][1] if made.unit else ''}"
-        example = "5"
-    return f"Your prediction: {made.question} ({due})\nWithout buttons: my_guess.value = {example}"
+        due, form = f"a number{', in' + UNITS[made.unit][1] if made.unit else ''}", "..."
+    # No example: whatever stood there would be taken for a tip.
+    return f"Your prediction: {made.question} ({due})\nWithout buttons: my_guess.value = {form}"
 
 
 def compare(prediction: Prediction, measured: Effect | float | str) -> None:
@@ -81,10 +80,10 @@ def compare(prediction: Prediction, measured: Effect | float | str) -> None:
         ValueError: if the prediction is no number where a number was measured, or is none of the
             options.
     """
-    guess = prediction.value
+    guess: Any = prediction.value
     if not isinstance(measured, Effect | str):
         measured = Effect(measured, measured, measured, unit=prediction.unit)
-    if guess is None:
+    if guess is None or guess is ...:  # the text shows where to write, by three dots
         print(f"Measured: {measured}. You predicted nothing: try it next time, it helps to learn.")
     elif isinstance(measured, str):
         _check_option(prediction)

@@ -15,7 +15,7 @@ def progress(items: Iterable[T], title: str) -> Iterable[T]:
     """Iterate with a progress bar that appears once the work has taken two seconds."""
     from tqdm.auto import tqdm
 
-    hidden = not settings.load().progress
+    hidden = not settings.load().live
     bar: Iterable[T] = tqdm(items, desc=title, delay=2, leave=False, disable=hidden)
     return bar
 
@@ -25,6 +25,6 @@ def ticking(total: int, title: str) -> Iterator[Callable[[], None]]:
     """Give a function to call at each step of a long work; it moves the same kind of bar."""
     from tqdm.auto import tqdm
 
-    hidden = not settings.load().progress
+    hidden = not settings.load().live
     with tqdm(total=total, desc=title, delay=2, leave=False, disable=hidden) as bar:
         yield lambda: (bar.update(), None)[1]

@@ -32,7 +32,7 @@ class Settings:
         device: a torch device name, such as ``"cpu"`` or ``"cuda"``.
         seed: the seed that every lesson starts from.
         strict: True under test: a claim that fails raises instead of only saying so.
-        progress: whether work longer than two seconds shows a progress bar.
+        live: whether somebody watches: progress bars and widgets are shown, and buttons to predict.
         checks: ``"say"``, or ``"raise"`` where an exercise that is not solved shall be an error.
         record: the file in which a learner's solved exercises are noted; None to note nothing.
     """
@@ -43,7 +43,7 @@ class Settings:
     device: str
     seed: int
     strict: bool
-    progress: bool
+    live: bool
     checks: str = "say"
     record: Path | None = None
 
@@ -103,7 +103,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         device=_device(get("DEVICE", "auto"), profile),
         seed=_seed(get("SEED", "0")),
         strict=_flag("DISTILL_STRICT", get("STRICT", "0")),
-        progress=_flag("DISTILL_PROGRESS", get("PROGRESS", "1")),
+        live=_flag("DISTILL_LIVE", get("LIVE", "1")),
         checks=one_of("DISTILL_CHECKS", get("CHECKS", "say"), ("say", "raise")),
         record=_record(get("RECORD", "")),
     )

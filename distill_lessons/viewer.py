@@ -51,7 +51,7 @@ def explanation_viewer(
     shown_names = names if beside is not None else ("",)
     if len(shown_names) != len(sides):
         raise ValueError(f"names={names} must name both models.")
-    if not settings.load().progress:
+    if not settings.load().live:
         print(INSTEAD)
         return None
 

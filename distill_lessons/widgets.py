@@ -42,7 +42,7 @@ def temperature_slider(z: Any, classes: Sequence[str]) -> Any:
     losses.check_logits("z", row[None])
     if len(row) != len(classes):
         raise ValueError(f"classes has {len(classes)} names for {len(row)} logits; give one each.")
-    if not settings.load().progress:
+    if not settings.load().live:
         print(INSTEAD)
         return None
 

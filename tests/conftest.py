@@ -14,4 +14,4 @@ def no_figure_stays_open() -> Iterator[None]:
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", "1")
+    monkeypatch.setenv("DISTILL_LIVE", "1")

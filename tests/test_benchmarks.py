@@ -39,7 +39,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> inputs.Setup:
 @pytest.fixture(autouse=True)
 def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DISTILL_DATA", str(tmp_path / "empty"))
-    monkeypatch.setenv("DISTILL_PROGRESS", "0")
+    monkeypatch.setenv("DISTILL_LIVE", "0")
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

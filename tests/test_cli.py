@@ -65,7 +65,7 @@ def report_of(result: Result) -> Path:
 
 def test_run_keeps_notebooks_and_writes_one_report(course: Path) -> None:
     write(course, "00_start_here", HOLDS, FIGURE)
-    write(course, "01_more", "import os; print(os.getcwd(), os.environ['DISTILL_PROGRESS'])")
+    write(course, "01_more", "import os; print(os.getcwd(), os.environ['DISTILL_LIVE'])")
     result = invoke("run")
     assert result.exit_code == 0, result.output
     page = report_of(result)

@@ -481,13 +481,13 @@ def test_rows_are_counted(digits, net):
 
 
 def test_a_long_run_is_told_before(capsys, monkeypatch):
-    monkeypatch.setenv("DISTILL_PROGRESS", "1")
+    monkeypatch.setenv("DISTILL_LIVE", "1")
     assert forward.announce("kernel SHAP", 3_276_800, 12.3)
     assert capsys.readouterr().out == (
         "kernel SHAP: 3,276,800 rows through the model, about 12 s.\n"
     )
     assert not forward.announce("kernel SHAP", 10, 0.1)
-    monkeypatch.setenv("DISTILL_PROGRESS", "0")
+    monkeypatch.setenv("DISTILL_LIVE", "0")
     assert not forward.announce("kernel SHAP", 3_276_800, 12.3)
     assert capsys.readouterr().out == ""
 

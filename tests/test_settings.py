@@ -10,7 +10,7 @@ from distill_lessons import settings
 def test_defaults_need_no_variable() -> None:
     config = settings.load({})
     assert (config.profile, config.dataset, config.device) == ("cpu", "digits", "cpu")
-    assert (config.seed, config.strict, config.progress) == (0, False, True)
+    assert (config.seed, config.strict, config.live) == (0, False, True)
     assert config.data_dir.name == "distill-lessons"
 
 
@@ -23,7 +23,7 @@ def test_every_variable_is_read() -> None:
             "DISTILL_DEVICE": "cpu",
             "DISTILL_SEED": "7",
             "DISTILL_STRICT": "1",
-            "DISTILL_PROGRESS": "0",
+            "DISTILL_LIVE": "0",
             "DISTILL_CHECKS": "raise",
             "DISTILL_RECORD": "~/mine.json",
         }
@@ -35,7 +35,7 @@ def test_every_variable_is_read() -> None:
         "cpu",
         seed=7,
         strict=True,
-        progress=False,
+        live=False,
         checks="raise",
         record=Path.home() / "mine.json",
     )
@@ -70,7 +70,7 @@ def test_a_folder_is_a_data_set() -> None:
         ("DISTILL_SEED", "2147483648", "must be a whole number from 0 to 2147483647."),
         ("DISTILL_SEED", "1.5", "must be a whole number from 0 to 2147483647."),
         ("DISTILL_STRICT", "yes", "Use one of '0', '1'."),
-        ("DISTILL_PROGRESS", "2", "Use one of '0', '1'."),
+        ("DISTILL_LIVE", "2", "Use one of '0', '1'."),
         ("DISTILL_CHECKS", "rise", "Did you mean 'raise'?"),
     ],
 )

@@ -410,7 +410,7 @@ def test_progress_bars_obey_the_setting(monkeypatch, capsys, shown: bool) -> Non
         return tqdm.std.tqdm(*args, **kwargs)
 
     monkeypatch.setattr(tqdm.auto, "tqdm", impatient)
-    monkeypatch.setenv("DISTILL_PROGRESS", "1" if shown else "0")
+    monkeypatch.setenv("DISTILL_LIVE", "1" if shown else "0")
     assert list(progress.progress(range(3), "counting")) == [0, 1, 2]
     with progress.ticking(2, "working") as tick:
         tick()

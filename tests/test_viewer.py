@@ -93,7 +93,7 @@ def test_the_viewer_leaves_no_figure_open() -> None:
 def test_a_headless_run_gets_a_line_and_no_widget(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", "0")
+    monkeypatch.setenv("DISTILL_LIVE", "0")
     assert viewer.explanation_viewer(X, MAPS, NAMES) is None
     assert capsys.readouterr().out == viewer.INSTEAD + "\n"
 
@@ -115,7 +115,7 @@ def test_a_headless_run_gets_a_line_and_no_widget(
 def test_bad_input_is_refused(
     change: dict[str, Any], message: str, progress: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", progress)
+    monkeypatch.setenv("DISTILL_LIVE", progress)
     given = {"x": X, "maps": MAPS, "classes": NAMES} | change
     with pytest.raises(ValueError, match=message):
         viewer.explanation_viewer(**given)

@@ -84,7 +84,7 @@ def test_the_slider_leaves_no_figure_open() -> None:
 def test_a_headless_run_gets_a_line_and_no_widget(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", "0")
+    monkeypatch.setenv("DISTILL_LIVE", "0")
     assert widgets.temperature_slider(Z, NAMES) is None
     assert capsys.readouterr().out == widgets.INSTEAD + "\n"
 
@@ -102,7 +102,7 @@ def test_a_headless_run_gets_a_line_and_no_widget(
 def test_bad_input_is_refused(
     z: torch.Tensor, names: list[str], message: str, progress: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DISTILL_PROGRESS", progress)
+    monkeypatch.setenv("DISTILL_LIVE", progress)
     with pytest.raises(ValueError, match=message):
         widgets.temperature_slider(z, names)
 

@@ -146,9 +146,9 @@ def announce(work: str, rows: int, seconds: float) -> bool:
         seconds: the estimate.
 
     Returns:
-        Whether something was printed. `DISTILL_PROGRESS=0` keeps it quiet.
+        Whether something was printed. `DISTILL_LIVE=0` keeps it quiet.
     """
-    long = seconds > 2 and settings.load().progress
+    long = seconds > 2 and settings.load().live
     if long:
         print(f"{work}: {rows:,} rows through the model, about {seconds:.0f} s.")
     return long

@@ -258,6 +258,6 @@ def _environment(box: Path) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
-        "DISTILL_PROGRESS": "0",
+        "DISTILL_LIVE": "0",
         "DISTILL_RECORD": "0",
     }

@@ -33,7 +33,7 @@ c.GenerateAssignment.preprocessors = [
 # Lessons take up to a minute, a cell up to twenty seconds, on a machine with nothing else to do.
 c.Execute.timeout = 120
 # What is solved while grading is no progress of the instructor's; bars would write to stderr.
-os.environ["DISTILL_RECORD"] = os.environ["DISTILL_PROGRESS"] = "0"
+os.environ["DISTILL_RECORD"] = os.environ["DISTILL_LIVE"] = "0"
 """
 
 HIDDEN = """
