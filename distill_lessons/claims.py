@@ -54,7 +54,9 @@ class Effect:
         factor = UNITS[self.unit][0]
         sign = "+" if self.unit == "points" else ""
         scaled = value * factor
-        return f"{scaled:{sign}.1f}" if factor == 100 else f"{scaled:{sign}.4g}"
+        if factor == 100:
+            return f"{round(scaled, 1) + 0.0:{sign}.1f}"  # + 0.0 turns -0.0 into 0.0
+        return f"{scaled:{sign}.4g}"
 
     def __str__(self) -> str:
         """Return for example ``+9.4 points, 95 % interval [+8.1, +10.7], 16 seeds, 16 wins``."""

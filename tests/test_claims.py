@@ -164,3 +164,10 @@ def test_html_is_escaped() -> None:
     page = made._repr_mimebundle_()["text/html"]
     assert "accuracy &lt; 50 &amp; &lt;script&gt;" in page
     assert "<script" not in page
+
+
+def test_no_zero_has_a_minus() -> None:
+    assert str(Effect(-0.0001, -0.0004, 0.0002, 5, unit="points")) == (
+        "+0.0 points, 95 % interval [+0.0, +0.0], 5 seeds"
+    )
+    assert str(Effect(-0.0004, -0.0004, -0.0004, unit="%")) == "0.0 %"

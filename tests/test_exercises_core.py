@@ -160,6 +160,7 @@ def test_a_number_is_judged_without_saying_the_right_one(answer, state, said):
     [
         ("b", "correct", ""),
         (" B ", "correct", ""),
+        ("B\t", "correct", ""),
         ("c", "not yet", ""),
         ("d", "not yet", 'Answer with one of "a", "b", "c"; control is \'d\'.'),
         (2, "not yet", "Answer with one of"),

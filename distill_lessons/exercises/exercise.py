@@ -241,7 +241,8 @@ class Exercise:
                 if mistake is None:
                     return Verdict("not yet", where)
                 state: State = "not attempted" if mistake.given else "not yet"
-                says = "This is still the code as it was given." if mistake.given else mistake.says
+                given = "This still does what the code does as it was given."
+                says = given if mistake.given else mistake.says
                 return Verdict(state, f"{says}\n{where}")
         return Verdict("correct", "")
 
@@ -270,11 +271,11 @@ class Exercise:
             got = plain(answer)
         except (TypeError, ValueError) as error:
             return Verdict("not yet", f"{self.name} holds no answer: {error}.")
-        if self.options and (
-            not isinstance(got, str) or got.strip().casefold() not in self.options
-        ):
+        if self.options and isinstance(got, str):
+            got = "".join(got.casefold().split())  # "B 1" is "b1"
+        if self.options and got not in self.options:
             listed = ", ".join(f'"{option}"' for option in self.options)
-            return Verdict("not yet", f"Answer with one of {listed}; {self.name} is {got!r}.")
+            return Verdict("not yet", f"Answer with one of {listed}; {self.name} is {answer!r}.")
         expected = answers.value(self.lesson, self.name)
         if expected is None:
             return Verdict("noted", "Your answer is compared when the lab is graded.")
