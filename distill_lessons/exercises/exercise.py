@@ -9,7 +9,6 @@ build leaves out. Knows nothing of notebooks.
 from __future__ import annotations
 
 import contextlib
-import html
 import io
 import traceback
 import warnings
@@ -22,42 +21,13 @@ from typing import Any, Literal
 from distill_lessons import settings
 from distill_lessons.exercises import answers, record
 from distill_lessons.exercises.compare import difference, plain
-
-State = Literal["correct", "not yet", "not attempted", "noted"]
-LOOKS = {  # a sign, so that colour does not speak alone, and the colour
-    "correct": ("✓", "#1b7837"),
-    "not yet": ("✗", "#b35806"),
-    "not attempted": ("○", "#5a5a5a"),
-    "noted": ("✎", "#2166ac"),
-}
+from distill_lessons.exercises.verdict import State, Verdict, display
 
 _hints_shown: Counter[str] = Counter()  # by key, in this kernel
 
 
 class NotSolved(AssertionError):
     """An exercise is not solved while ``DISTILL_CHECKS=raise``."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `check` shows: the state of an exercise, and in words what differs."""
-
-    state: State
-    text: str
-
-    def __str__(self) -> str:
-        """Return the state, and what differs if something does."""
-        return f"{self.state.capitalize()}. {self.text}".strip()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        sign, colour = LOOKS[self.state]
-        said = html.escape(self.text).replace("\n", "<br>")
-        return {
-            "text/plain": str(self),
-            "text/html": f'<div style="border-left:4px solid {colour};padding:.3em .8em;'
-            f'margin:.4em 0"><b style="color:{colour}">{sign} {self.state.capitalize()}.</b> '
-            f"{said}</div>",
-        }
 
 
 @dataclass(frozen=True)
@@ -150,7 +120,7 @@ class Exercise:
         if verdict.state != "not attempted":
             solved = record.SOLVED if verdict.state == "correct" else record.TRIED
             message = record.note(self.key, state=solved, tries=1)
-        _display(verdict)
+        display(verdict)
         _tell(message)
         if settings.load().checks == "raise" and verdict.state != "correct":
             raise NotSolved(f"{self.key}: {verdict}")
@@ -303,16 +273,6 @@ def _raised(error: BaseException, answer: Any) -> str:
     if own and own[-1].line:
         where = f", at the line `{own[-1].line}`"
     return f"your code raised {type(error).__name__}: {error}{where}"
-
-
-def _display(verdict: Verdict) -> None:
-    from IPython import get_ipython
-    from IPython.display import display
-
-    if get_ipython() is None:
-        print(verdict)  # a plain script
-    else:
-        display(verdict)
 
 
 def _tell(message: str) -> None:

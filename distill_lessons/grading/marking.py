@@ -12,7 +12,8 @@ from typing import Any
 
 from distill_lessons import settings
 from distill_lessons.exercises import answers, catalogue
-from distill_lessons.exercises.exercise import Exercise, Verdict
+from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.grading import box, student
 from distill_lessons.grading.box import Limits, Sitting
 from distill_lessons.grading.submissions import Submission

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_lessons.exercises import catalogue
-from distill_lessons.exercises.exercise import LOOKS
+from distill_lessons.exercises.verdict import LOOKS
 from distill_lessons.grading.marking import Marked
 
 # A cell that begins so would be a formula in a spreadsheet.
