@@ -172,6 +172,12 @@ soft_gradient = Exercise(
             "That is the gradient of the KL. The soft term is T² times the KL.",
         ),
         Mistake(
+            "one image's plain KL",
+            _scaled(lambda n, k, T: 1 / T),
+            "That is the gradient of one image's plain KL. T² and the mean over the batch are "
+            "still to come.",
+        ),
+        Mistake(
             "1/T missing",
             _scaled(lambda n, k, T: T**2 / n),
             "The factor T² is there, but a 1/T is missing: the logits are divided by T before the "
@@ -272,6 +278,15 @@ my_kd_loss = Exercise(
             "The soft term lacks its factor T².",
         ),
         Mistake(
+            "no T², mean over classes",
+            _mixture(
+                soft=lambda z, t, T: losses.kl_divergence(t, z, T).mean() / z.shape[1],
+                weights=lambda a, T: (a, 1 - a),
+            ),
+            "Two things are off in the soft term: its factor T² is missing, and the KL is averaged "
+            "over classes.",
+        ),
+        Mistake(
             "T for T²",
             _mixture(weights=lambda a, T: (a, (1 - a) * T)),
             "The soft term's factor is T; it has to be T².",
@@ -340,14 +355,27 @@ def _pairs(seed: int) -> list[Case]:
     ]
 
 
-def _reduced(reduction: str, of_student: Callable[[float], float]) -> Callable[..., Tensor]:
+def _same(T: float) -> float:
+    return T
+
+
+def _reduced(
+    reduction: str,
+    of_student: Callable[[float], float],
+    of_teacher: Callable[[float], float] = _same,
+) -> Callable[..., Tensor]:
     def soft(z_student: Tensor, z_teacher: Tensor, T: float) -> Tensor:
-        p = losses.soft_targets(z_teacher, T)
+        p = losses.soft_targets(z_teacher, of_teacher(T))
         each = F.kl_div((z_student / of_student(T)).log_softmax(1), p, reduction="none")
         return T**2 * {"mean": each.mean(), "sum": each.sum(), "due": each.sum(1).mean()}[reduction]
 
     return soft
 
+
+_COLD = (
+    "The two softmaxes agree now, but at T = 1: you took the teacher's temperature away. It is the "
+    "student's that is missing."
+)
 
 timid_loss = Exercise(
     lesson="03",
@@ -371,7 +399,7 @@ timid_loss = Exercise(
         Mistake("as given", _reduced("mean", lambda T: 1.0), "", given=True),
         Mistake(
             "mean over classes remains",
-            _reduced("mean", lambda T: T),
+            _reduced("mean", _same),
             "One bug is mended: both softmaxes have the temperature. The other remains: your KL is "
             "averaged over classes.",
         ),
@@ -383,9 +411,15 @@ timid_loss = Exercise(
         ),
         Mistake(
             "sum over the batch",
-            _reduced("sum", lambda T: T),
+            _reduced("sum", _same),
             "Both softmaxes are right now. But the KL is summed over the images; it has to be "
             "averaged over them.",
+        ),
+        Mistake("no temperature", _reduced("due", lambda T: 1.0, lambda T: 1.0), _COLD),
+        Mistake(
+            "no temperature, mean over classes",
+            _reduced("mean", lambda T: 1.0, lambda T: 1.0),
+            f"{_COLD} And the KL is still averaged over classes.",
         ),
     ),
 )
@@ -401,6 +435,9 @@ def _nets(seed: int) -> list[Case]:
         with torch.no_grad():
             for weight in teacher.parameters():
                 weight.mul_(4)  # a teacher that is sure of something, so that steps are long
+        for net in (student, teacher):  # as if left over from a training before this one
+            for weight in net.parameters():
+                weight.grad = torch.full_like(weight, 0.5)
         x = torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed))
         words = f"{n} images of {shape[1] * shape[2]} pixels, three classes, T = {T:g}, lr = 0.1"
         cases.append(Case(words, (student, teacher, x, T, 0.1)))
@@ -412,6 +449,9 @@ def _after_a_step(
 ) -> dict[str, Any] | None:
     nets = (student, teacher)
     before = [nn.utils.parameters_to_vector(net.parameters()).detach() for net in nets]
+    left_over = [
+        (weight, weight.grad.clone()) for weight in teacher.parameters() if weight.grad is not None
+    ]
     loss = step(student, teacher, x, T, lr)
     if loss is None:
         return None
@@ -422,24 +462,26 @@ def _after_a_step(
     return {
         "the loss": loss,
         "the teacher's weights stay": bool((drifted == 0).all()),
-        "no gradient reaches the teacher": all(w.grad is None for w in teacher.parameters()),
+        "no new gradient reaches the teacher": all(
+            weight.grad is None or not weight.grad.any() or torch.equal(weight.grad, old)
+            for weight, old in left_over
+        ),
         "how far the student's weights move": moved,
     }
 
 
-def _step(
-    moves_teacher: bool, moves_student: bool = True, keeps: bool = True
-) -> Callable[..., float]:
+def _step(moves: str, *, detached: bool = False, clears: bool = True) -> Callable[..., float]:
     """Return a step of gradient descent that needs no optimiser, with room for mistakes."""
 
     def step(student: nn.Module, teacher: nn.Module, x: Tensor, T: float, lr: float) -> float:
         loss = T**2 * losses.kl_divergence(teacher(x), student(x), T).mean()
-        for net, moves in ((student, moves_student), (teacher, moves_teacher)):
+        for name, net in (("student", student), ("teacher", teacher)):
             weights = list(net.parameters())
             slopes = torch.autograd.grad(loss, weights, retain_graph=True)
             for weight, slope in zip(weights, slopes, strict=True):
-                weight.data -= moves * lr * slope
-                weight.grad = slope if keeps or net is student else None
+                new = torch.zeros_like(slope) if detached and net is teacher else slope
+                weight.grad = new if clears or weight.grad is None else new + weight.grad
+                weight.data -= (name in moves) * lr * weight.grad
         return loss.item()
 
     return step
@@ -462,25 +504,37 @@ student_step = Exercise(
     ),
     cases=_nets,
     ask=_after_a_step,
-    reference=_step(moves_teacher=False, keeps=False),
+    reference=_step("student", detached=True),
     mistakes=(
-        Mistake("as given", _step(moves_teacher=True), "", given=True),
+        Mistake("as given", _step("student and teacher"), "", given=True),
         Mistake(
             "gradient still flows",
-            _step(moves_teacher=False),
+            _step("student"),
             "The teacher's weights stay now, since the optimiser does not hold them. But every "
             "step still computes a gradient for them: time and memory for nothing, and the next "
             "optimiser that holds them will use it.",
         ),
         Mistake(
             "the student frozen too",
-            _step(moves_teacher=False, moves_student=False, keeps=False),
+            _step("nobody", detached=True),
             "The teacher is frozen, and so is the student: nothing moves any more.",
         ),
         Mistake(
             "the wrong one frozen",
-            _step(moves_teacher=True, moves_student=False),
+            _step("teacher"),
             "The optimiser holds the teacher's weights only. The student is the one to move.",
+        ),
+        Mistake(
+            "the teacher's old gradient",
+            _step("student and teacher", detached=True, clears=False),
+            "No new gradient reaches the teacher, but the optimiser still holds its weights: a "
+            "gradient left over from the teacher's own training moves them.",
+        ),
+        Mistake(
+            "no zero_grad",
+            _step("student", detached=True, clears=False),
+            "The teacher is safe now. But the student's step carries an older gradient along: "
+            "gradients add up unless they are cleared.",
         ),
     ),
 )

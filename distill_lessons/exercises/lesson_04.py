@@ -190,6 +190,12 @@ paired_interval = Exercise(
             "seeds: the standard error is due.",
         ),
         Mistake(
+            "standard deviation, n for n - 1",
+            _interval(lambda d, t: t * d.std()),
+            "Two things are off: your standard deviation divides by n, and it says how far single "
+            "seeds scatter. The standard error of the mean is due.",
+        ),
+        Mistake(
             "n for n - 1",
             _interval(lambda d, t: t * d.std() / math.sqrt(len(d))),
             "Your standard deviation divides by n. The mean was taken from the same differences, "
@@ -214,6 +220,12 @@ paired_interval = Exercise(
             "no t",
             _interval(lambda d, t: stats.sem(d)),
             "That is one standard error to each side. A 95 % interval takes t of them.",
+        ),
+        Mistake(
+            "no t, no root",
+            _interval(lambda d, t: d.std(ddof=1)),
+            "That is one standard deviation to each side. Two steps are missing: from it to the "
+            "standard error of the mean, and from there, with t, to the interval.",
         ),
         Mistake(
             "two for t",
@@ -246,12 +258,14 @@ def _tables(seed: int) -> list[Case]:
 
 
 def _properties(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, Any] | None:
-    given = z.clone()
+    given, start = z.clone(), dice.get_state()
     answers = [shuffle(z, dice)]
     if answers[0] is None:
         return None
     first = _table(answers[0])  # a copy: the second call must not change it
     second = _table(shuffle(z, dice))
+    dice.set_state(start)
+    again = _table(shuffle(given.clone(), dice))
     found: dict[str, Any] = {
         "the shape of the answer": str(tuple(first.shape)) if first.ndim else "no table",
         "the logits of every row, sorted": [],
@@ -260,6 +274,7 @@ def _properties(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, 
         "the wrong classes are shuffled": False,
         "every row is shuffled in its own way": False,
         "the same dice, thrown again, give another order": not torch.equal(first, second),
+        "dice from the same seed give the same order": torch.equal(first, again),
     }
     if first.shape != given.shape:
         return found
@@ -306,6 +321,12 @@ def _one_order(z: Tensor, dice: torch.Generator, *, fresh: bool = True) -> Tenso
 
 def _own_dice(z: Tensor, dice: torch.Generator) -> Tensor:
     return _shuffled(z, torch.Generator().manual_seed(0))
+
+
+def _unseeded_dice(z: Tensor, dice: torch.Generator) -> Tensor:
+    other = torch.Generator()
+    other.seed()  # drawn by the system: another one on every call
+    return _shuffled(z, other)
 
 
 def _in_place(z: Tensor, dice: torch.Generator) -> Tensor:
@@ -361,6 +382,12 @@ shuffle_wrong = Exercise(
             "same order. Hand `dice` on as `generator`.",
         ),
         Mistake(
+            "other dice",
+            _unseeded_dice,
+            "The order comes from other dice than the given ones, so nobody can repeat it: the "
+            "same seed gives another table each time. Hand `dice` on as `generator`.",
+        ),
+        Mistake(
             "in place",
             _in_place,
             "z itself is shuffled, and every later cell that uses the table is spoiled. Work on a "
@@ -383,12 +410,18 @@ shuffle_wrong = Exercise(
 
 def _shy(seed: int) -> list[Case]:
     cases = []
-    for number, (n, k) in enumerate(((40, 5), (25, 3))):
+    for number, (n, k, lead) in enumerate(((40, 5, -6.0), (25, 3, 6.0))):
         dice = torch.Generator().manual_seed(100 * number + seed)
         z, missing = 2 * torch.randn(n, k, generator=dice), seed % k
-        z[:, missing] -= 6
-        share = int(torch.randint(3, n // 3, (), generator=dice)) / n
-        words = f"z of shape ({n}, {k}), class {missing}, share {share:g}"
+        z[:, missing] += lead
+        # Between the margins that lie furthest apart, so that no b has to be found to a hair.
+        apart = _margins(z, missing).diff()[n // 8 : n // 2]
+        share = (n // 8 + int(apart.argmax()) + 1) / n
+        wins = float((z.argmax(1) == missing).float().mean())
+        words = (
+            f"z of shape ({n}, {k}), class {missing}, which wins {wins:.0%} of the images at b = 0, "
+            f"share {share:g}"
+        )
         cases.append(Case(words, (z, missing, share)))
     by_hand = torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [0.0, 4.0]])
     return [
@@ -445,8 +478,13 @@ class_bias = Exercise(
         Mistake(
             "sign",
             lambda z, k, share: -_threshold(z, k, share),
-            "With this b the class wins no image. It lies behind, so b has to lift it: look at the "
-            "sign first, then at the size.",
+            "The sign is turned. In the first input the class lies behind, so b has to lift it.",
+        ),
+        Mistake(
+            "k among the others",
+            lambda z, k, share: float((z.amax(1) - z[:, k]).quantile(share)),
+            "Your b is never negative, but where the class wins too often b has to lower it. Leave "
+            "k itself out of the best of the others.",
         ),
         Mistake(
             "the other share",

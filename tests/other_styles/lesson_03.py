@@ -74,6 +74,17 @@ def step_with_a_frozen_teacher(student, teacher, x, T, lr):
     return float(loss)
 
 
+def step_with_a_teacher_that_gets_no_gradient(student, teacher, x, T, lr):
+    optimizer = torch.optim.SGD([*student.parameters(), *teacher.parameters()], lr=lr)
+    p = torch.softmax(teacher(x).detach() / T, dim=1)
+    log_q = torch.log_softmax(student(x) / T, dim=1)
+    loss = T**2 * F.kl_div(log_q, p, reduction="batchmean")
+    optimizer.zero_grad(set_to_none=False)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 STYLES = {
     "mean_kl": [
         kl_in_a_loop,
@@ -83,5 +94,9 @@ STYLES = {
     "soft_gradient": [gradient_in_numpy, gradient_by_autograd],
     "my_kd_loss": [loss_in_numpy, loss_by_cross_entropies],
     "timid_loss": [soft_in_a_loop],
-    "student_step": [step_without_optimizer, step_with_a_frozen_teacher],
+    "student_step": [
+        step_without_optimizer,
+        step_with_a_frozen_teacher,
+        step_with_a_teacher_that_gets_no_gradient,
+    ],
 }

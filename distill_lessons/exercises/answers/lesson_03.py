@@ -39,13 +39,15 @@ def timid_loss(z_student, z_teacher, T):
 
 
 # The optimiser held the weights of both nets, and the loss sent a gradient to both. Now it holds
-# the student's only, and the teacher's probabilities are constants.
+# the student's only, and the teacher's probabilities are constants. (With constants and zero_grad,
+# SGD would leave the teacher alone even in its list. But it has no business there.)
 def student_step(student, teacher, x, T, lr):
     optimizer = torch.optim.SGD(student.parameters(), lr=lr)
     with torch.no_grad():
         p = torch.softmax(teacher(x) / T, dim=1)
     log_q = torch.log_softmax(student(x) / T, dim=1)
     loss = T**2 * F.kl_div(log_q, p, reduction="batchmean")
+    optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
@@ -73,15 +75,27 @@ _EVEN = (
     "B is the run. But the probabilities become even in run A too, which has the same temperatures."
 )
 
+_TAKE_OVER = (
+    "Your reason is right: without T² the labels take over. Then at T = 20 such a run ends where "
+    "labels alone end."
+)
+
 MISTAKES = {
     "which_run": (
-        *(Mistake(f"run A, {n}", f"a{n}", _READS_A) for n in "123"),
+        *(Mistake(f"run A, {n}", f"a{n}", _READS_A) for n in "12"),
+        Mistake("run A, labels take over", "a3", f"{_TAKE_OVER} Which of the two is that?"),
         Mistake("slower", "b1", _SLOWER),
         Mistake("even", "b2", _EVEN),
-        *(Mistake(f"temperature, {n}", f"c{n}", _READS_C) for n in "123"),
+        *(Mistake(f"temperature, {n}", f"c{n}", _READS_C) for n in "12"),
+        Mistake("temperature, labels take over", "c3", f"{_TAKE_OVER} Does neither row do so?"),
     ),
     "alpha_to_set": (
         Mistake("unchanged", 0.3, "That is what the paper wrote. Its loss had no T²."),
+        Mistake(
+            "per cent",
+            30 / (0.3 + 0.7 / 10**2),
+            "alpha is a fraction between 0 and 1, not a percentage.",
+        ),
         Mistake("T for T²", 0.3 / (0.3 + 0.7 / 10), "You divided by T. The missing factor is T²."),
         Mistake(
             "multiplied",
