@@ -419,7 +419,7 @@ def _shy(seed: int) -> list[Case]:
         share = (n // 8 + int(apart.argmax()) + 1) / n
         wins = float((z.argmax(1) == missing).float().mean())
         words = (
-            f"z of shape ({n}, {k}), class {missing}, which wins {wins:.0%} of the images at b = 0, "
+            f"z of shape ({n}, {k}), class {missing}, winning {wins:.0%} of the images at b = 0, "
             f"share {share:g}"
         )
         cases.append(Case(words, (z, missing, share)))
