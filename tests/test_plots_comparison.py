@@ -41,6 +41,15 @@ def test_lanes_draw_every_run_and_write_the_mean():
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b"]
 
 
+def test_lanes_keep_runs_of_equal_value_apart():
+    ax = plots.lanes({name: ([2.0] * 5, "student") for name in "abcde"}, "L", xlabel="%")
+    ax.figure.canvas.draw()
+    marks = ax.collections[0]
+    heights = np.sort(ax.transData.transform(marks.get_offsets())[:, 1])
+    width = np.sqrt(marks.get_sizes()[0]) * ax.figure.dpi / 72  # of one mark, in pixels
+    assert np.diff(heights).min() > width / 2
+
+
 def test_orders_draw_the_mean_over_inputs_and_the_random_order_of_the_first_table():
     rows = [
         {"kind": kind, "order": order, "input": i, "fraction": f, "score": height + 0.2 * i}
@@ -53,3 +62,17 @@ def test_orders_draw_the_mean_over_inputs_and_the_random_order_of_the_first_tabl
     heights = [[line.get_ydata()[0] for line in ax.get_lines()] for ax in axes]
     np.testing.assert_allclose(heights, [[0.4, 0.6], [0.5, 0.7]])
     assert [line.get_label() for line in axes[0].get_lines()] == ["own", "random order"]
+
+
+def test_orders_show_the_first_under_one_that_coincides_with_it():
+    rows = [
+        {"kind": kind, "order": order, "fraction": f, "score": f}
+        for kind in ("deletion", "insertion")
+        for order in ("attribution", "random")
+        for f in (0.0, 1.0)
+    ]
+    table = pd.DataFrame(rows)
+    axes = plots.orders({"own": (table, "teacher"), "student": (table, "student")}, "O")
+    own, student, _ = axes[0].get_lines()
+    assert own.get_linewidth() > student.get_linewidth()
+    assert own.get_zorder() <= student.get_zorder()  # and drawn before it

@@ -18,8 +18,8 @@ Map = np.ndarray
 CHOICES = tuple(letter + number for letter in "abc" for number in "123")
 
 
-def _net(shape: tuple[int, int, int], classes: int, seed: int) -> nn.Sequential:
-    net = models.mlp(shape, classes, (8,), seed=seed).requires_grad_(False)
+def _net(shape: tuple[int, int, int], classes: int, seed: int, units: int = 8) -> nn.Sequential:
+    net = models.mlp(shape, classes, (units,), seed=seed).requires_grad_(False)
     for weight in net.parameters():
         weight.mul_(3.0)  # so that the nets bend, and differ in more than a factor
     return net
@@ -47,6 +47,11 @@ def _ratio(a: Map, b: Map, axes: Any, *, keep: bool = True) -> Map:
     return np.asarray(
         dot / np.sqrt((a**2).sum(axes, keepdims=keep) * (b**2).sum(axes, keepdims=keep))
     )
+
+
+def _classes_mixed(v: Map) -> Map:
+    """Return `(N, 1, 1, D, K)` as an unlucky reshape gives it: classes and pixels mixed."""
+    return v.reshape(len(v), v.shape[-1], -1).swapaxes(1, 2)[:, None, None]
 
 
 map_cosine = Exercise(
@@ -92,6 +97,18 @@ map_cosine = Exercise(
             "The signs are lost: a map that says the opposite would agree perfectly.",
         ),
         Mistake(
+            "classes mixed",
+            lambda a, b: _ratio(_classes_mixed(a), _classes_mixed(b), (1, 2, 3), keep=False),
+            "Your maps mix pixels of several classes: `reshape(N, K, -1)` reads the numbers in "
+            "their order, and K is the last axis. Keep it last, or move it first.",
+        ),
+        Mistake(
+            "channels summed first",
+            lambda a, b: _ratio(a.sum(1), b.sum(1), (1, 2), keep=False),
+            "You summed the channels before the cosine, so credit for and against in one place "
+            "cancels. Each channel of each pixel is an entry of the vector.",
+        ),
+        Mistake(
             "already averaged",
             lambda a, b: _ratio(a, b, (1, 2, 3), keep=False).mean(),
             "This is the mean of the cosines. Return them all, shape (N, K).",
@@ -124,6 +141,10 @@ def _beside(a: Map, b: Map) -> tuple[Map, Map]:
 
 def _others(table: Map) -> Map:
     return table[~np.eye(len(table), dtype=bool)]
+
+
+def _upper(table: Map) -> Map:
+    return table[np.triu_indices(len(table), 1)]
 
 
 def _above_others(a: Map, b: Map) -> float:
@@ -174,6 +195,18 @@ this_image = Exercise(
             "You compared with one other image each. Take the mean over all others.",
         ),
         Mistake(
+            "each pair once",
+            lambda a, b: float(_beside(a, b)[0].mean() - _upper(_beside(a, b)[1]).mean()),
+            "You took pairs with i < j only. But a[i] beside b[j] is not a[j] beside b[i]: the two "
+            "models differ, so both count.",
+        ),
+        Mistake(
+            "all classes in one vector",
+            lambda a, b: _above_others(*(v.reshape(*v.shape[:-2], -1, 1) for v in (a, b))),
+            "You made one vector of all classes of an image. As in exercise 1, each class has a "
+            "cosine of its own; take their mean.",
+        ),
+        Mistake(
             "one model's own maps",
             lambda a, b: float(_beside(a, b)[0].mean() - _others(_beside(a, a)[1]).mean()),
             "Your control compares maps of one and the same model. Keep the two models, and change "
@@ -201,6 +234,14 @@ def _pictures(seed: int) -> list[Case]:
     return every
 
 
+def _keeps_x(
+    answer: Any, model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int
+) -> Any:
+    before = x.clone()
+    found = answer(model, x, credit, baseline, k)
+    return None if found is None else {"curve": found, "x is as it was": torch.equal(x, before)}
+
+
 def _path(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor) -> Tensor:
     """Return the logits with 0 to D pixels removed, shape `(D + 1, K)`."""
     place = credit.flatten().argsort(descending=True).argsort()  # 0 for the pixel that goes first
@@ -211,6 +252,12 @@ def _path(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor) -> Tens
 
 def _deleted(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Tensor:
     return _path(model, x, credit, baseline).softmax(1)[:, k]
+
+
+def _in_place(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Tensor:
+    curve = _deleted(model, x, credit, baseline, k)
+    x.copy_(baseline)
+    return curve
 
 
 def _each_alone(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Map:
@@ -241,8 +288,15 @@ deletion_curve = Exercise(
         "takes the value of `baseline.flatten()` at its place.",
     ),
     cases=_pictures,
+    ask=_keeps_x,
     reference=_deleted,
     mistakes=(
+        Mistake(
+            "in place",
+            _in_place,
+            "Your curve is right, but the image x was overwritten. `flatten` and `view` of a "
+            "tensor share its memory, so work on a copy.",
+        ),
         Mistake(
             "smallest first",
             lambda model, x, credit, *given: _deleted(model, x, -credit, *given),
@@ -290,11 +344,15 @@ deletion_curve = Exercise(
 
 def _families(seed: int) -> list[Case]:
     every = []
-    for shape, classes, count in (((1, 2, 2), 2, 2), ((1, 2, 3), 3, 3)):
-        dice = torch.Generator().manual_seed(seed + count)
-        teacher, *students = (_net(shape, classes, 10 * seed + s) for s in range(count + 1))
+    # Students built alike, and one built like the teacher: so it shows by what maps are kept.
+    for shape, classes, units in (((1, 2, 2), 2, (8, 8)), ((1, 2, 3), 3, (5, 5, 8))):
+        dice = torch.Generator().manual_seed(seed + len(units))
+        teacher, *students = (
+            _net(shape, classes, 10 * seed + s, width) for s, width in enumerate((8, *units))
+        )
         x, background = torch.rand(7, *shape, generator=dice).split((4, 3))
-        words = f"a teacher, {count} students and 4 images of shape {shape}"
+        hidden = " and ".join([", ".join(map(str, units[:-1])), str(units[-1])])
+        words = f"a teacher with 8 hidden units, students with {hidden}, 4 images of shape {shape}"
         every.append(Case(words, (teacher, students, x, background)))
     return every
 
@@ -319,14 +377,19 @@ def _agreements(
     return agreements
 
 
-def _first_of_its_kind(
-    teacher: nn.Module, students: Sequence[nn.Module], x: Tensor, background: Tensor
-) -> list[float]:
-    kept: dict[str, Map] = {}
-    for net in (teacher, *students):
-        kept.setdefault(type(net).__name__, _explained(net, x, background))
-    kinds = [type(net).__name__ for net in students]
-    return [float(_beside(kept[type(teacher).__name__], kept[k])[0].mean()) for k in kinds]
+def _kept_by(name: Callable[[nn.Module], str]) -> Callable[..., list[float]]:
+    """Return the wrong function that makes one map for all nets of the same name."""
+
+    def agreements(
+        teacher: nn.Module, students: Sequence[nn.Module], x: Tensor, background: Tensor
+    ) -> list[float]:
+        kept: dict[str, Map] = {}
+        for net in (teacher, *students):
+            kept.setdefault(name(net), _explained(net, x, background))
+        own = kept[name(teacher)]
+        return [float(_beside(own, kept[name(net)])[0].mean()) for net in students]
+
+    return agreements
 
 
 def _all_together(
@@ -351,7 +414,13 @@ agreements = Exercise(
     cases=_families,
     reference=_agreements(),
     mistakes=(
-        Mistake("as given", _first_of_its_kind, "", given=True),
+        Mistake("as given", _kept_by(lambda net: type(net).__name__), "", given=True),
+        Mistake(
+            "kept by architecture",
+            _kept_by(str),
+            "Nets that are built alike still share one map: `str(net)` and the number of "
+            "parameters say how a net is built, not what it has learned.",
+        ),
         Mistake(
             "a student kept for all",
             lambda teacher, students, x, background: (
@@ -388,7 +457,7 @@ which_student = Exercise(
         "The maps are shown as the reasons of the *large* model. Which column of the table is "
         "about that?",
         "Where do two functions have to be alike to give equal answers on a test set, and where "
-        "to have equal maps?",
+        "to give equal maps?",
     ),
     options=CHOICES,
 )

@@ -41,7 +41,7 @@ def fidelity(
     Raises:
         ValueError: if a group has not as many predictions as reasons.
     """
-    _, ax = plt.subplots(figsize=(6.7, 3.7))
+    _, ax = plt.subplots(figsize=(6.7, 4.4))
     for at, (name, (predictions, reasons, style)) in enumerate(groups.items()):
         letter = chr(ord("A") + at)
         x, y = 100 * np.asarray(predictions, float), 1 - np.asarray(reasons, float)
@@ -94,9 +94,10 @@ def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> 
     _, ax = plt.subplots(figsize=(6.4, 1.1 + 0.45 * len(groups)))
     for at, (values, style) in enumerate(groups.values()):
         values, role = np.sort(np.asarray(values, float)), ROLES[style]
-        spread = at + np.linspace(-0.13, 0.13, len(values))  # by rank, so always the same
-        ax.scatter(values, spread, color=role.color, marker=role.marker, s=45, alpha=0.75)
-        ax.vlines(values.mean(), at - 0.3, at + 0.3, color=role.color, lw=2.5)
+        # By rank, so always the same, and so wide that equal values stay apart.
+        spread = at + np.linspace(-0.28, 0.28, len(values))
+        ax.scatter(values, spread, color=role.color, marker=role.marker, s=26, alpha=0.75)
+        ax.vlines(values.mean(), at - 0.38, at + 0.38, color=role.color, lw=2.5)
         ax.annotate(
             f"{values.mean():.1f}",
             (values.max(), at),
@@ -116,6 +117,8 @@ def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> 
 def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.ndarray:
     """Draw deletion and insertion curves of one model for several orders of the pixels.
 
+    The first order is drawn broad, so that it shows under another that coincides with it.
+
     Args:
         tables: name of an order to its table from `explain.quality.curves`, several runs laid end
             to end, and role, see `ROLES`. The random order of the first table is drawn too.
@@ -126,8 +129,8 @@ def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.nda
     """
     figure, axes = plt.subplots(1, 2, figsize=(6.8, 3.1), sharey=True)
     for ax, kind, words in zip(axes, ("deletion", "insertion"), ("removed", "put in"), strict=True):
-        for name, (table, style) in tables.items():
-            _order(ax, table, kind, "attribution", name, style, "-")
+        for at, (name, (table, style)) in enumerate(tables.items()):
+            _order(ax, table, kind, "attribution", name, style, "-", broad=at == 0)
         first = next(iter(tables.values()))[0]
         _order(ax, first, kind, "random", "random order", "control", ":")
         ax.set(ylim=(0, 1.02), xlabel=f"fraction of pixels {words}")
@@ -140,7 +143,15 @@ def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.nda
 
 
 def _order(
-    ax: Axes, table: pd.DataFrame, kind: str, order: str, name: str, style: str, line: str
+    ax: Axes,
+    table: pd.DataFrame,
+    kind: str,
+    order: str,
+    name: str,
+    style: str,
+    line: str,
+    *,
+    broad: bool = False,
 ) -> None:
     part = table[(table["kind"] == kind) & (table["order"] == order)]
     mean = part.groupby("fraction")["score"].mean()
@@ -152,6 +163,9 @@ def _order(
         color=role.color,
         marker=role.marker,
         markerfacecolor=fill,
+        markersize=12 if broad else 6,
+        lw=6 if broad else 2,
+        alpha=0.6 if broad else 1.0,
         ls=line,
         label=name,
     )

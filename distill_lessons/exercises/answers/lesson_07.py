@@ -14,7 +14,8 @@ def map_cosine(a, b):
 
 # Every shift from 1 to N − 1 sets each image beside another one; together they are all pairs.
 # On the digits the control is near zero, since most pairs are of two classes. With another image of
-# the *same* class about half of the agreement remains: there is something like a map of a class.
+# the *same* class, b[mate], about half of the agreement remains: 0.49 of 0.99. There is something
+# like a map of a class.
 def this_image(a, b):
     others = [similarity.cosine(a, np.roll(b, shift, axis=0)).mean() for shift in range(1, len(a))]
     return similarity.cosine(a, b).mean() - np.mean(others)
