@@ -261,9 +261,9 @@ def _labelled_batches(seed: int) -> list[Case]:
     larger = _normed(2 * torch.randn(3, generator=dice), 0.5 + torch.rand(3, generator=dice))
     n = 22 + int(torch.randint(7, (), generator=dice))
     x = torch.randn(n, 3, generator=dice)
-    # Mostly right in the two full batches, and never in the last, smaller one.
+    # Mostly right in the two full batches, and once in the last, smaller one.
     wrong = torch.rand(n, generator=dice) < 0.3
-    wrong[20:] = True
+    wrong[20], wrong[21:] = False, True
     y = (evaluation.predict(larger, x).argmax(1) + wrong) % 3
     return [
         Case(
@@ -272,6 +272,21 @@ def _labelled_batches(seed: int) -> list[Case]:
         ),
         Case(f"{n} images in batches of 10", (larger, x, y, 10)),
     ]
+
+
+def _watched(
+    answer: Callable[..., Any], model: nn.Module, x: Tensor, y: Tensor, batch_size: int
+) -> dict[str, Any] | None:
+    sizes: list[int] = []
+    watch = model.register_forward_pre_hook(lambda net, inputs: sizes.append(len(inputs[0])))
+    share = answer(model, x, y, batch_size)
+    watch.remove()
+    if share is None:
+        return None  # left blank
+    return {
+        "the fraction of right answers": share,
+        "the model gets more than batch_size images at once": max(sizes, default=0) > batch_size,
+    }
 
 
 def _share(model: nn.Module, x: Tensor, y: Tensor) -> float:
@@ -283,6 +298,10 @@ def _as_given(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
     for xb, yb in zip(x.split(batch_size), y.split(batch_size), strict=True):
         shares.append(_share(model, xb, yb))
     return sum(shares) / len(shares)
+
+
+def _in_batches(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
+    return _share(nn.Identity(), evaluation.predict(model, x, batch_size=batch_size), y)
 
 
 def _in_train_mode(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
@@ -306,11 +325,21 @@ batched_accuracy = Exercise(
         "The model comes straight from training. Which mode is it in, and which is due here?",
     ),
     cases=_labelled_batches,
-    reference=lambda model, x, y, batch_size: _share(
-        nn.Identity(), evaluation.predict(model, x), y
-    ),
+    ask=_watched,
+    reference=_in_batches,
     mistakes=(
         Mistake("as given", _as_given, "", given=True),
+        Mistake(
+            "all at once",
+            lambda model, x, y, batch_size: _share(model.eval(), x, y),
+            "The number is right, but the whole set goes through the model at once, and for a "
+            "large one the memory is too small. At most batch_size images may.",
+        ),
+        Mistake(
+            "counted",
+            lambda model, x, y, batch_size: len(y) * _in_batches(model, x, y, batch_size),
+            "That is the number of right answers; their fraction is due.",
+        ),
         Mistake(
             "train mode",
             _in_train_mode,
@@ -325,10 +354,11 @@ batched_accuracy = Exercise(
         ),
         Mistake(
             "the last batch dropped",
-            lambda model, x, y, batch_size: _share(
-                model.eval(),
+            lambda model, x, y, batch_size: _in_batches(
+                model,
                 x[: len(x) // batch_size * batch_size],
                 y[: len(x) // batch_size * batch_size],
+                batch_size,
             ),
             "You leave the last, smaller batch out; its images count like all others.",
         ),
@@ -367,6 +397,10 @@ def _confidences(seed: int) -> list[Case]:
             (torch.tensor([0.8, 0.6, 0.3, 1.0]), torch.tensor([1.0, 1.0, 1.0, 0.0]), 2),
         ),
         Case("40 images, 5 bins", (confidence, right, 5)),
+        Case(
+            "confidence = [0.95, 0.99, 0.75], right = [1, 1, 0], 10 bins: eight hold no image",
+            (torch.tensor([0.95, 0.99, 0.75]), torch.tensor([1.0, 1.0, 0.0]), 10),
+        ),
     ]
 
 
@@ -431,6 +465,14 @@ calibration_error = Exercise(
             ),
             "Images with a confidence of exactly 1 fall into none of your bins; they belong to the "
             "last one.",
+        ),
+        Mistake(
+            "empty bins",
+            lambda c, right, bins: (
+                _weighted(c, right, bins) if len(_gaps(c, right, bins)) == bins else np.nan
+            ),
+            "A bin without images has the mean nan, and nan times 0 is nan too, as is every sum "
+            "that it enters. Skip such a bin.",
         ),
         Mistake(
             "not divided",

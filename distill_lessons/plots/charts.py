@@ -45,23 +45,27 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Axes:
         tables: name to the table of `distill_lessons.training.calibration`.
         title: a sentence.
     """
-    _, ax = plt.subplots(figsize=(5.6, 5.0))
+    _, ax = plt.subplots(figsize=(7.8, 4.8))
     ax.plot([0, 1], [0, 1], color="#999999", ls=":", label="confidence = accuracy")
     styles = ("teacher", "control", "baseline")
-    for (name, table), style in zip(tables.items(), styles, strict=False):
+    for at, ((name, table), style) in enumerate(zip(tables.items(), styles, strict=False)):
         role = ROLES[style]
         # The area says how many images a bin rests on: a far point of few images means little.
+        # Only the first model's marks are filled, so that those of the others do not hide them.
         ax.scatter(
             table["confidence"],
             table["accuracy"],
-            s=20 + 300 * table["images"] / table["images"].sum(),
-            color=role.color,
+            s=15 + 700 * table["images"] / table["images"].sum(),
+            facecolor="none" if at else role.color,
+            edgecolor=role.color,
+            linewidth=1.8,
             marker=role.marker,
             label=name,
             zorder=3,
         )
-    ax.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1.03), ylim=(0, 1.05))
-    legend = ax.legend(loc="upper left")
+    # Room for whole marks at both ends.
+    ax.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1.09), ylim=(-0.05, 1.09))
+    legend = ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     for handle in legend.legend_handles[1:]:
         handle.set_sizes([60])  # type: ignore[union-attr]
     return ax

@@ -26,13 +26,18 @@ def cleared_at_the_end(model, optimizer, x, y):
     return loss  # a tensor with its graph
 
 
-def accuracy_at_once(model, x, y, batch_size):
+def accuracy_in_numpy(model, x, y, batch_size):
     was = model.training
     model.eval()
     with torch.no_grad():
-        guess = model(x).numpy().argmax(1)
+        guess = np.concatenate([model(xb).numpy().argmax(1) for xb in x.split(batch_size)])
     model.train(was)
     return np.float64((guess == y.numpy()).mean())
+
+
+def accuracy_one_by_one(model, x, y, batch_size):
+    model.eval()
+    return sum(model(x[i : i + 1]).argmax().item() == y[i] for i in range(len(y))) / len(y)
 
 
 def weighted_means(model, x, y, batch_size):
@@ -61,7 +66,7 @@ STYLES = {
         lambda v, tau: int((v <= tau).int().argmax()) + 1 if (v <= tau).any() else 0,
         lambda v, tau: next((i + 1.0 for i, loss in enumerate(v.tolist()) if not loss > tau), 0.0),
     ],
-    "batched_accuracy": [accuracy_at_once, weighted_means],
+    "batched_accuracy": [accuracy_in_numpy, accuracy_one_by_one, weighted_means],
     "calibration_error": [
         ece_in_numpy,
         lambda c, right, bins: (
