@@ -35,6 +35,7 @@ def _logits(seed: int) -> list[Case]:
     return [
         Case("z = [[log 16, log 4, log 1]], T = 2", (ODDS.clone(), 2.0)),
         Case("z = [[1000, 998, 0], [−1000, −1001, −1002]], T = 2", (large, 2.0)),
+        Case("z = [[20, 20, 0]], T = 0.001", (torch.tensor([[20.0, 20.0, 0.0]]), 0.001)),
         Case("z of shape (4, 5), T = 4", (3 * torch.randn(4, 5, generator=dice), 4.0)),
         Case("z of shape (3, 3), T = 0.5", (torch.randn(3, 3, generator=dice), 0.5)),
     ]
@@ -44,6 +45,16 @@ def _to_the_letter(z: Tensor, T: float, largest: float = 0.0) -> Tensor:
     e = torch.exp((z - largest) / T)
     return e / e.sum(1)[:, None]
 
+
+def _by_mean(z: Tensor, T: float) -> Tensor:
+    e = ((z - z.mean(1)[:, None]) / T).exp()
+    return e / e.sum(1)[:, None]
+
+
+CLAMPED = (
+    "Clamped logits that were different become equal: 1000 and 998 get the same probability. "
+    "Whatever is done to a row has to keep the differences between its logits."
+)
 
 temperature_softmax = Exercise(
     lesson="02",
@@ -70,6 +81,28 @@ temperature_softmax = Exercise(
             _to_the_letter,
             "The formula to the letter: exp of a large logit is inf, and inf / inf is nan. For "
             "very negative logits it is 0 / 0.",
+        ),
+        Mistake(
+            "double precision",
+            lambda z, T: _to_the_letter(z.double(), T),
+            "Double precision holds larger numbers, but exp(20000) is too large for it as well. "
+            "Change the exponent, not the kind of number.",
+        ),
+        Mistake(
+            "the mean subtracted",
+            _by_mean,
+            "You subtract the mean of each row. The largest logit may still lie far above it, and "
+            "its exp is still inf.",
+        ),
+        Mistake(
+            "clamped above",
+            lambda z, T: _to_the_letter((z / T).clamp(max=80), 1.0),
+            CLAMPED,
+        ),
+        Mistake(
+            "clamped on both sides",
+            lambda z, T: _to_the_letter((z / T).clamp(-80, 80), 1.0),
+            CLAMPED,
         ),
         Mistake(
             "one maximum for all",
@@ -143,8 +176,8 @@ entropy_slope = Exercise(
         "First the probabilities, at this T: `p = losses.soft_targets(z, T)`, shape (N, K).",
         "The mean logit of each image is a sum over classes, weighted with p: `(p * z).sum(1)`, "
         "shape (N,). The mean of the squares goes the same way.",
-        "To derive the formula write β = 1/T. Then H = log Z(β) − β E[z]; the derivative of log Z "
-        "by β is E[z], that of E[z] is the variance, so dH/dβ = −β Var. Multiply with dβ/dT.",
+        "The variance is the mean of the squares minus the square of the mean. Divide it by "
+        "`T**3`.",
     ),
     cases=_slopes,
     reference=_slope_by_autograd,
@@ -158,6 +191,12 @@ entropy_slope = Exercise(
             "not divided",
             lambda z, T: _moments(z, T)[1],
             "That is the variance alone, without T below it.",
+        ),
+        Mistake(
+            "variance of z/T",
+            lambda z, T: _moments(z, T)[1] / T**5,
+            "That is the variance of z/T, which is smaller by T²; the formula takes that of "
+            "the logits z.",
         ),
         Mistake(
             "plain variance",
@@ -252,6 +291,11 @@ targets_from_file = Exercise(
             "T divides the logits twice: once on the way into the file and once on the way out.",
         ),
         Mistake(
+            "softened twice",
+            lambda z, T: _softened_twice(z / T, T),
+            "There are still two softmaxes, one after the other, and each of them has its T.",
+        ),
+        Mistake(
             "softened, then softmax again",
             lambda z, T: losses.soft_targets(z, T).softmax(1),
             "There are still two softmaxes, one after the other.",
@@ -297,7 +341,8 @@ nearness = Exercise(
     points=2,
     hints=(
         "Cut a block out of the table first: a row for each image of class a, a column for each of "
-        "class b. `far[labels == a]` cuts the rows.",
+        "class b. `far[labels == a]` cuts the rows; cut the columns in a second step, since two "
+        "masks in one pair of brackets pick single entries.",
         "An image of class a is a row of the block: its nearest neighbour is the smallest entry of "
         "that row. Which axis does the minimum run along?",
         "`block.min(1).values` holds one distance an image of class a; take minus their mean.",

@@ -27,7 +27,9 @@ def targets_from_file(z, T):
     return (saved / T).softmax(1)
 
 
-# A variance is never negative, so the slope is not either: entropy never falls.
+# Where the formula comes from: write β = 1/T and Z = Σ exp(β z_k), so that log p_k = β z_k − log Z
+# and H = log Z − β E[z]. The derivative of log Z by β is E[z], that of E[z] is Var(z), and so
+# dH/dβ = E[z] − E[z] − β Var(z) = −β Var(z). With dβ/dT = −1/T² this is Var(z) / T³.
 def entropy_slope(z, T):
     p = losses.soft_targets(z, T)
     mean = (p * z).sum(1)
@@ -35,8 +37,7 @@ def entropy_slope(z, T):
 
 
 # The rows of the block are the images of class a: the minimum runs along each row, over the images
-# of class b. On the digits this comes a little closer to the teachers than the correlation of the
-# mean images, and stays below what teachers have in common with each other.
+# of class b.
 def nearness(far, labels, a, b):
     block = far[labels == a][:, labels == b]
     return -block.min(1).values.mean()
