@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,39 @@ def _tiny_images() -> tuple[Tensor, Tensor]:
     return x, torch.tensor([0, 0, 1, 1])
 
 
+def _watched(answer: Callable[..., Any], model: nn.Module, x: Tensor, *given: Any) -> Any:
+    """Return the answer, and whether the model was given images.
+
+    A net that flattens reads flat rows as well: its logits would not tell.
+    """
+    shapes = set()
+    watch = model.register_forward_pre_hook(lambda _, inputs: shapes.add(inputs[0].shape[1:]))
+    try:
+        found = plain(answer(model, x, *given))
+    finally:
+        watch.remove()
+    if found is None:
+        return None
+    # Where nothing falls, 1 − 1 in single precision may be a hundred-millionth.
+    found = round(found, 6) if isinstance(found, float) else found
+    return {"the importance": found, "the model is given images": shapes <= {x.shape[1:]}}
+
+
+FLAT = (
+    "Your numbers are right, but the model was given flat rows of pixels. It reads images, "
+    "(N, C, H, W), and a convolutional net would stop here: `mixed.view_as(x)`."
+)
+
+
+def _flat(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same answer, which asks the model about flat rows."""
+
+    def asks(model: nn.Module, x: Tensor, *given: Any) -> Any:
+        return answer(lambda images: model(images.flatten(1)), x, *given)
+
+    return asks
+
+
 # Shuffle a group ---------------------------------------------------------------------------------
 
 
@@ -57,7 +92,16 @@ def _groups(seed: int) -> list[Case]:
 
 def _keeps_x(answer: Any, x: Tensor, group: Tensor, order: Tensor) -> Any:
     before = x.clone()
-    found = answer(x, group, order)
+    try:
+        found = answer(x, group, order)
+    except IndexError as error:
+        if "broadcast together" in str(error):  # `[order, group]`: the first thing one writes
+            error.args = (
+                f"{error}. One bracket with both, `[order, group]`, pairs the first of `order` "
+                "with the first of `group`, and so on. Take it in two steps: the images of "
+                "`order`, and of these the columns of the group.",
+            )
+        raise
     return None if found is None else {"images": found, "x is as it was": torch.equal(x, before)}
 
 
@@ -86,8 +130,7 @@ shuffle_group = Exercise(
     hints=(
         "Work on a copy, flattened so that every feature is a column: what is its shape?",
         "Take it in two steps: first all columns of the other images, `x.flatten(1)[order]`, then "
-        "of these the columns of the group. One bracket with both, `[order, group]`, pairs the "
-        "first of `order` with the first of `group`, and so on.",
+        "of these the columns of the group.",
         "Write them to `mixed[:, group]`, and give `mixed` the shape of x.",
     ),
     cases=_groups,
@@ -192,8 +235,10 @@ loss_rises = Exercise(
         "Begin each feature with `mixed = x.flatten(1).clone()`, and collect after minus before.",
     ),
     cases=_labelled,
+    ask=_watched,
     reference=_rises,
     mistakes=(
+        Mistake("flat rows", _flat(_rises), FLAT),
         Mistake(
             "before minus after",
             lambda *given: -_rises(*given),
@@ -263,7 +308,17 @@ def _properties(answer: Any, x: Tensor, group: Tensor, seed: int) -> Any:
         "each image gets its whole group from one image": all(
             any(torch.equal(row, donor) for donor in donors) for row in taken
         ),
+        "the same seed gives the same shuffle": all(
+            torch.equal(_run(answer, before, group, seed), after) for _ in range(3)
+        ),
+        "another seed gives another shuffle": not all(
+            torch.equal(_run(answer, before, group, seed + n), after) for n in (1, 2, 3)
+        ),
     }
+
+
+def _run(answer: Any, x: Tensor, group: Tensor, seed: int) -> Tensor:
+    return torch.as_tensor(answer(x.float(), group, seed)).detach().double()
 
 
 def _random_order(x: Tensor, seed: int) -> Tensor:
@@ -281,6 +336,15 @@ def _torn(x: Tensor, group: Tensor, seed: int) -> Tensor:
 def _with_replacement(x: Tensor, group: Tensor, seed: int) -> Tensor:
     drawn = torch.randint(len(x), (len(x),), generator=torch.Generator().manual_seed(seed))
     return _group_by_mask(x, group, drawn)
+
+
+def _turned_by_one(x: Tensor, group: Tensor, seed: int) -> Tensor:
+    return _group_by_mask(x, group, torch.arange(len(x)).roll(1))
+
+
+def _unseeded(x: Tensor, group: Tensor, seed: int) -> Tensor:
+    order = np.random.default_rng().permutation(len(x))
+    return _group_by_mask(x, group, torch.from_numpy(order))
 
 
 row_together = Exercise(
@@ -317,6 +381,18 @@ row_together = Exercise(
             "Some images give their row twice and others not at all. In a shuffle each value "
             "occurs as often as before.",
         ),
+        Mistake(
+            "always the same order",
+            _turned_by_one,
+            "Every seed gives the same shuffle. The order is to be drawn by dice that `seed` "
+            "seeds.",
+        ),
+        Mistake(
+            "dice without a seed",
+            _unseeded,
+            "The same seed gives another shuffle each time, so nobody can repeat the experiment. "
+            "Hand the dice that `seed` seeds to whatever draws the order.",
+        ),
     ),
 )
 
@@ -352,10 +428,16 @@ def _all_pairs(model: nn.Module, x: Tensor, y: Tensor, j: int) -> float:
     return _right(model, flat, x, y) - _right(model, pairs, x, y.repeat_interleave(len(x)))
 
 
-def _rounded(answer: Any, *given: Any) -> Any:
-    found = plain(answer(*given))
-    # Where nothing falls, 1 − 1 in single precision may be a hundred-millionth.
-    return round(found, 6) if isinstance(found, float) else found
+def _label_of_k(model: nn.Module, x: Tensor, y: Tensor, j: int) -> float:
+    after = [
+        _right(model, _with_value(x, j, value), x, label.expand(len(x)))
+        for value, label in zip(x.flatten(1)[:, j], y, strict=True)
+    ]
+    return _right(model, x.flatten(1), x, y) - sum(after) / len(x)
+
+
+def _with_value(x: Tensor, j: int, value: Tensor) -> Tensor:
+    return x.flatten(1).index_fill(1, torch.tensor([j]), float(value))
 
 
 def _mean_value(model: nn.Module, x: Tensor, y: Tensor, j: int) -> float:
@@ -382,9 +464,16 @@ exact_importance = Exercise(
         "Subtract it from the accuracy before.",
     ),
     cases=_few_images,
-    ask=_rounded,
+    ask=_watched,
     reference=_all_pairs,
     mistakes=(
+        Mistake("flat rows", _flat(_all_pairs), FLAT),
+        Mistake(
+            "the label of image k",
+            _label_of_k,
+            "You compared with the label of image k. Image i keeps its own label; only feature j "
+            "comes from k.",
+        ),
         Mistake(
             "own value left out",
             lambda model, x, y, j: _all_pairs(model, x, y, j) * len(x) / (len(x) - 1),

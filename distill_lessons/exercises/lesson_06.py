@@ -65,15 +65,18 @@ def _from_table(value: Value, n: int, r: int) -> float:
 
 
 def _weighted(
-    weight: Callable[[int, int], float], *, smallest: int = 0, brought: bool = True
+    weight: Callable[[int, int], float], *, first: int = 0, last: int = 0, brought: bool = True
 ) -> Callable[[Value, int, int], float]:
-    """Return a sum over coalitions as in Shapley's formula, with weights (n, size) of another."""
+    """Return a sum over coalitions as in Shapley's formula, with weights (n, size) of another.
+
+    It leaves out the `first` smallest sizes and the `last` largest ones.
+    """
 
     def share(value: Value, n: int, r: int) -> float:
         others = [p for p in range(n) if p != r]
         return sum(
             weight(n, size) * (value([*before, r]) - (value(before) if brought else 0.0))
-            for size in range(smallest, n)
+            for size in range(first, n - last)
             for before in combinations(others, size)
         )
 
@@ -111,8 +114,20 @@ shapley_share = Exercise(
         ),
         Mistake(
             "empty coalition left out",
-            _weighted(_right_weight, smallest=1),
+            _weighted(_right_weight, first=1),
             "The empty coalition is left out: r may also be the first to arrive.",
+        ),
+        Mistake(
+            "all others left out",
+            _weighted(_right_weight, last=1),
+            "The largest coalition is left out, that of all others: r may also be the last to "
+            "arrive. `range(n)` ends at n − 1.",
+        ),
+        Mistake(
+            "r among those after it",
+            _weighted(lambda n, size: factorial(size) * factorial(n - size) / factorial(n)),
+            "Your weights have (n − |S|)!, too large: r itself is not among those who come after "
+            "it.",
         ),
         Mistake(
             "equal weights",
@@ -182,6 +197,30 @@ def _turned(model: nn.Module, image: Tensor, background: Tensor, present: Tensor
     return _one_by_one(model, image, background, torch.tensor(absent))
 
 
+def _asked(
+    answer: Callable[..., Any], model: nn.Module, image: Tensor, background: Tensor, present: Tensor
+) -> Any:
+    """Return the answer, what it left of its arguments, and whether the model was given images."""
+    before, shapes = background.clone(), set()
+    watch = model.register_forward_pre_hook(lambda _, inputs: shapes.add(inputs[0].shape[1:]))
+    try:
+        found = answer(model, image, background, present)
+    finally:
+        watch.remove()
+    if found is None:
+        return None
+    return {
+        "the values": found,
+        "the background is as it was": torch.equal(background, before),
+        "the model is given images": shapes <= {image.shape[1:]},
+    }
+
+
+def _in_place(model: nn.Module, image: Tensor, background: Tensor, present: Tensor) -> Tensor:
+    background.copy_(_mixed(image, background, present))
+    return _centred(model(background)).mean(0)
+
+
 coalition_value = Exercise(
     lesson="06",
     name="coalition_value",
@@ -199,8 +238,30 @@ coalition_value = Exercise(
         "`z - z.mean(1, keepdim=True)` centres each mixture; the mean over axis 0 comes last.",
     ),
     cases=_images,
+    ask=_asked,
     reference=_one_by_one,
     mistakes=(
+        Mistake(
+            "in place",
+            _in_place,
+            "Your values are right, but the background was overwritten: the next coalition would "
+            "meet mixtures. `flatten` shares the memory of its tensor, so work on a copy.",
+        ),
+        Mistake(
+            "flat rows",
+            lambda model, image, background, present: _centred(
+                model(_mixed(image, background, present).flatten(1))
+            ).mean(0),
+            "Your values are right, but the model was given flat rows of pixels. It reads images, "
+            "(B, C, H, W), and a convolutional net would stop here: `mixed.view_as(background)`.",
+        ),
+        Mistake(
+            "base value subtracted",
+            lambda model, image, background, present: (
+                _one_by_one(model, image, background, present) - _centred(model(background)).mean(0)
+            ),
+            "You subtracted the base value; v(S) is the output itself.",
+        ),
         Mistake(
             "absent as zero",
             lambda model, image, background, present: _one_by_one(
@@ -310,6 +371,7 @@ build_net = Exercise(
     hints=(
         "Ask the linter: `checks.check_explainable(build_net([...]), shape)` names the layer.",
         "How many ReLUs does the function make, and how many places are there?",
+        "Every `nn.ReLU()` makes one module. A list such as `[relu] * 2` holds the same one twice.",
     ),
     cases=_layers,
     ask=_linted,

@@ -88,7 +88,7 @@ MISTAKES = {
         Mistake(
             "training data",
             "c3",
-            "On training images each copy of a pixel would hide the others just as well.",
+            "On training applications each of the two columns would hide the other just as well.",
         ),
     ),
     "importance_of_x1": (

@@ -55,6 +55,12 @@ it_adds_up = "b3"
 
 MISTAKES = {
     "ann_gets": (
+        Mistake(
+            "a right glove",
+            1 / 6,
+            "That is what a right glove gets: it completes the pair in one of the six orders. In "
+            "how many does the left one?",
+        ),
         Mistake("alone", 0.0, "That is what Ann brings when nobody is there yet."),
         Mistake("last", 1.0, "That is what Ann brings as the last one. She may come earlier."),
         Mistake("equal shares", 1 / 3, "Are the three equal contributors? Only two of them are."),
