@@ -63,7 +63,7 @@ def permutation(setup: Setup) -> Comparison:
         theirs=theirs,
         tolerance=0.0,
         unit="run",
-        repeats=3,
+        repeats=2,  # the rival takes most of a minute
         warm_up=lambda: (ours(0), theirs(0, rows=20), None)[-1],
         note=f"{n:,} images of {setup.images}, {repeats} repeats; equal to the bit.",
     )
