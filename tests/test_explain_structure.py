@@ -202,6 +202,8 @@ def test_drawn_images_are_the_most_exciting() -> None:
     assert picture[0, 3] == 0.5
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == ["unit 0\n(max 3)", "unit 1\n(never active)"]
+    ax = units.draw_most_exciting(images, values, [0, 1], k=2, labels="abcd")
+    assert [text.get_text() for text in ax.texts] == ["b", "c", "a", "b"]
     colour = images.expand(4, 3, 2, 2)
     ax = units.draw_most_exciting(colour, values, [0], k=1)
     assert ax.images[0].get_array().shape == (2, 2, 3)
@@ -238,6 +240,10 @@ def test_bad_input() -> None:
         (
             lambda: units.draw_most_exciting(images[:3], values, [0], k=1),
             "x has shape (3, 1, 2, 2)",
+        ),
+        (
+            lambda: units.draw_most_exciting(images, values, [0], k=1, labels="abc"),
+            "labels has 3 words for 4 images",
         ),
         (lambda: units.draw_most_exciting(images, values, [3], k=1), "units=[3] must name some"),
         (lambda: units.draw_most_exciting(images, values, [], k=1), "units=[] must name some"),

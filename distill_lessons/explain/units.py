@@ -148,6 +148,7 @@ def draw_most_exciting(
     units: Sequence[int],
     *,
     k: int = 8,
+    labels: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw for some units, one per row, the k images that excite them most.
@@ -157,7 +158,11 @@ def draw_most_exciting(
         activations: of the same images, shape `(N, units)`.
         units: which units to show.
         k: images per unit.
+        labels: a word for each of the N images, such as its class, written in its corner.
         ax: where to draw; by default a new figure.
+
+    Raises:
+        ValueError: if images, activations or labels do not fit, or a unit does not exist.
     """
     images, values = finite("x", x), finite("activations", activations)
     if images.ndim != 4 or len(images) != len(values):
@@ -165,6 +170,8 @@ def draw_most_exciting(
             f"x has shape {images.shape} and activations {values.shape}; "
             "give images (N, C, H, W) and the activations of the same N images."
         )
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(f"labels has {len(labels)} words for {len(images)} images; give one each.")
     best = most_exciting(values, k=k)
     wrong = [u for u in units if not 0 <= u < len(best)]
     if wrong or len(units) == 0:
@@ -177,6 +184,13 @@ def draw_most_exciting(
     white = 1.0 if picture.ndim == 3 else 0.0  # grey images show what is lit as ink
     ax.imshow(np.nan_to_num(picture, nan=white), cmap="gray_r", vmin=0, vmax=1)
     step = images.shape[2] + 1
+    for (row, column), i in np.ndenumerate(best[list(units)]):
+        if labels is not None:
+            ax.text(
+                column * (images.shape[3] + 1) - 0.4, row * step - 0.4, str(labels[i]),
+                va="top", fontsize=10, color="#b35806", fontweight="bold",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+            )  # fmt: skip
     middles = step * np.arange(len(units)) + images.shape[2] / 2 - 0.5
     peaks = [values[:, u].max() for u in units]
     names = [
