@@ -1,9 +1,16 @@
-"""Fixtures of the tests that draw, or that need a person before the screen."""
+"""Fixtures of all tests, and of those that draw or need a person before the screen."""
 
 from collections.abc import Iterator
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def the_theme_ends_with_its_test() -> Iterator[None]:
+    with mpl.rc_context():
+        yield
 
 
 @pytest.fixture
