@@ -210,6 +210,8 @@ def test_ctrl_c_keeps_what_was_done(course: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", script, "run"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        # A test run in the background may ignore Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         text=True,
         start_new_session=True,
     )
