@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distill_lessons.lessons import absolute_paths
-from distill_lessons.running import first_line
+from distill_lessons.course.lessons import absolute_paths
+from distill_lessons.course.running import first_line
 
 # What the caller may choose for a test run: on which data, how big, on which device.
 PASSED_ON = {"DISTILL_DATASET", "DISTILL_DATA", "DISTILL_PROFILE", "DISTILL_DEVICE"}

@@ -20,10 +20,11 @@ import psutil
 import torch
 
 from benchmarks.timing import Array, synchronise
-from distill_lessons import distillation, models, stacking
+from distill_lessons import distillation, models
 from distill_lessons.data import Split
 from distill_lessons.explain.permutation import permutation_importance
 from distill_lessons.explain.shap_adapters import shap_values
+from distill_lessons.fast import stacking
 
 REPEATS = 3
 RESOLVED = 4.0  # MiB: less than that is the allocator's, and is not fitted

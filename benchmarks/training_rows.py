@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from benchmarks.inputs import SHAPE, Setup
 from benchmarks.timing import Array, Comparison, Measured, measure
-from distill_lessons import data, distillation, models, stacking, training
+from distill_lessons import data, distillation, models, training
 from distill_lessons.data import Split
+from distill_lessons.fast import stacking
 
 BATCH, T, ALPHA, LR = 64, 4.0, 0.1, 1e-3
 # Weights count as equal within a tenth of one step of Adam. Where a gradient is all but zero, Adam

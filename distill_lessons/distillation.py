@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import closed_form, losses, training
+from distill_lessons import evaluation, losses, training
 from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.fast import closed_form
 
 
 def teacher_logits(teacher: nn.Module, x: Tensor) -> Tensor:
@@ -23,7 +24,7 @@ def teacher_logits(teacher: nn.Module, x: Tensor) -> Tensor:
     Raises:
         ValueError: if the teacher returns NaN or infinite logits.
     """
-    z = training.predict(teacher, x)
+    z = evaluation.predict(teacher, x)
     losses.check_logits("teacher_logits", z)
     return z
 
@@ -87,7 +88,7 @@ def check_distillation(
             f"z_teacher has {len(z_teacher)} rows for {len(transfer)} transfer images; compute it "
             "with teacher_logits(teacher, transfer.x)."
         )
-    n_classes = training.predict(student, transfer.x[:1]).shape[1]
+    n_classes = evaluation.predict(student, transfer.x[:1]).shape[1]
     if n_classes != z_teacher.shape[1]:
         raise ValueError(
             f"z_teacher has {z_teacher.shape[1]} classes but the student returns {n_classes} "

@@ -11,12 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import training
+from distill_lessons import evaluation
 from distill_lessons.claims import Effect, mean_effect
 from distill_lessons.data import Split
-from distill_lessons.stacking import fit_many, predict_many
-
-__all__ = ["fit_many", "measure_many", "paired_effect", "predict_many", "sweep"]
+from distill_lessons.fast.stacking import fit_many, predict_many
 
 
 def sweep(
@@ -55,8 +53,8 @@ def sweep(
     if not grid:
         raise ValueError("seeds, Ts and alphas must each hold at least one value.")
     students = [build(seed) for seed, _, _ in grid]
-    z = training.predict(students[0], measure.x[:1])  # (1, K)
-    training.check_labelled("measure", measure, z.expand(len(measure), -1))
+    z = evaluation.predict(students[0], measure.x[:1])  # (1, K)
+    evaluation.check_labelled("measure", measure, z.expand(len(measure), -1))
     run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
     fit_many(
         students,
@@ -79,7 +77,7 @@ def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
         ValueError: if an image has no label, or one that the students do not know.
     """
     z = predict_many(students, split.x)  # (S, N, K)
-    training.check_labelled("split", split, z[0])
+    evaluation.check_labelled("split", split, z[0])
     accuracy = (z.argmax(2) == split.y).float().mean(1)
     log_q = torch.log_softmax(z, 2)
     loss = -log_q.gather(2, split.y.expand(len(z), -1)[..., None])[..., 0].mean(1)

@@ -18,33 +18,8 @@ from torch.nn import functional as F
 
 from distill_lessons import losses
 from distill_lessons.data import UNLABELLED, Split
-from distill_lessons.evaluation import (
-    calibration,
-    check_labelled,
-    evaluate,
-    evaluating,
-    predict,
-    training_mode,
-)
+from distill_lessons.evaluation import check_labelled, evaluate, predict, training_mode
 from distill_lessons.progress import progress
-
-__all__ = [
-    "Augment",
-    "History",
-    "Loss",
-    "batches",
-    "calibration",
-    "check_labelled",
-    "check_rate",
-    "cross_entropy",
-    "evaluate",
-    "evaluating",
-    "fit",
-    "jitter",
-    "predict",
-    "threshold",
-    "training_mode",
-]
 
 # logits (B, K), labels (B,), indices into the split (B,) -> scalar
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -22,8 +22,9 @@ from typer.testing import CliRunner
 from benchmarks import cli, explain_rows, figure, growth, inputs, process_rows, report, timing
 from benchmarks.rows import ROWS, Row
 from benchmarks.timing import Comparison, Measured, NotEqual, difference, measure
-from distill_lessons import distillation, stacking
+from distill_lessons import distillation
 from distill_lessons.explain import groups, shapley
+from distill_lessons.fast import stacking
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")

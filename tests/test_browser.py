@@ -60,7 +60,7 @@ def free_port() -> int:
 
 VIEWER = """
 import numpy as np
-from distill_lessons.viewer import explanation_viewer
+from distill_lessons.plots.viewer import explanation_viewer
 
 rng = np.random.default_rng(0)
 x, credit = rng.random((3, 1, 6, 6)), rng.normal(size=(3, 1, 6, 6, 4))

@@ -15,7 +15,8 @@ import pytest
 from nbformat import v4
 from typer.testing import CliRunner, Result
 
-from distill_lessons import __version__, cli, doctor, lessons, running
+from distill_lessons import __version__
+from distill_lessons.course import cli, doctor, lessons, running
 from distill_lessons.settings import load
 
 CLAIM = "from distill_lessons.claims import *\n"

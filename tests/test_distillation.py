@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from distill_lessons import closed_form, losses, models, training
+from distill_lessons import evaluation, losses, models, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import (
     distill,
@@ -21,6 +21,7 @@ from distill_lessons.distillation import (
     teacher_logits,
     uniform_noise,
 )
+from distill_lessons.fast import closed_form
 
 properties = settings(deadline=None, max_examples=40, derandomize=True)
 
@@ -124,7 +125,7 @@ def test_each_image_meets_its_own_teacher_logits(z: Tensor, monkeypatch) -> None
     student[3].bias.requires_grad_()
     distill(student, toy(), z, epochs=1, batch_size=16, lr=1e-12)  # it stays what it is
     soft_targets = losses.soft_targets(z, 4.0)
-    z_student = training.predict(student, toy().x)
+    z_student = evaluation.predict(student, toy().x)
     order = []
     for logits, soft, labels in seen:
         index = torch.cdist(soft, soft_targets).argmin(1).tolist()
@@ -163,8 +164,8 @@ def test_a_shuffled_loader_gives_the_loss_of_the_ordered_one(z: Tensor) -> None:
 def test_shuffled_images_with_their_logits_have_the_same_loss_each(z: Tensor) -> None:
     split, student = toy(), net()
     order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
-    each = losses.kl_divergence(z, training.predict(student, split.x), T=4.0)
-    shuffled = losses.kl_divergence(z[order], training.predict(student, split.x[order]), T=4.0)
+    each = losses.kl_divergence(z, evaluation.predict(student, split.x), T=4.0)
+    shuffled = losses.kl_divergence(z[order], evaluation.predict(student, split.x[order]), T=4.0)
     torch.testing.assert_close(shuffled, each[order])
     # And a training on all images at once does not see their order.
     students = [net(), net()]
@@ -192,17 +193,17 @@ def test_distill_equals_a_loop_written_out(z: Tensor) -> None:
 def test_the_history_holds_the_distillation_loss(z: Tensor) -> None:
     student = net()
     history = distill(student, toy(), z, epochs=1, batch_size=50, T=2.0, alpha=0.3)
-    first = losses.kd_loss(training.predict(net(), toy().x), z, toy().y, T=2.0, alpha=0.3)
+    first = losses.kd_loss(evaluation.predict(net(), toy().x), z, toy().y, T=2.0, alpha=0.3)
     assert history.rows[0]["train_loss"] == pytest.approx(first.item(), rel=1e-6)
 
 
 def test_a_student_comes_to_agree_with_its_teacher(teacher: nn.Module, z: Tensor) -> None:
     student, unseen = net(), toy(200, seed=4)
-    before = losses.kl_divergence(z, training.predict(student, toy().x), T=4.0).mean()
+    before = losses.kl_divergence(z, evaluation.predict(student, toy().x), T=4.0).mean()
     distill(student, toy().without_labels(), z, steps=150, batch_size=50, lr=0.03)
-    after = losses.kl_divergence(z, training.predict(student, toy().x), T=4.0).mean()
+    after = losses.kl_divergence(z, evaluation.predict(student, toy().x), T=4.0).mean()
     assert after < before / 10
-    guesses = [training.predict(m, unseen.x).argmax(1) for m in (student, teacher)]
+    guesses = [evaluation.predict(m, unseen.x).argmax(1) for m in (student, teacher)]
     assert (guesses[0] == guesses[1]).float().mean() > 0.9
 
 
@@ -241,7 +242,9 @@ def test_a_transfer_set_apart_from_the_labelled_set(teacher: nn.Module) -> None:
     # The hard term is the mean over the nine labelled images.
     student = net()
     history = distill(student, transfer, z, epochs=1, batch_size=69, alpha=1.0)
-    hard = losses.kd_loss(training.predict(net(), labelled.x), z[:9], labelled.y, T=1.0, alpha=1.0)
+    hard = losses.kd_loss(
+        evaluation.predict(net(), labelled.x), z[:9], labelled.y, T=1.0, alpha=1.0
+    )
     assert history.rows[0]["train_loss"] == pytest.approx(hard.item(), rel=1e-6)
 
 

@@ -20,7 +20,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from distill_lessons import cli, instructors
+from distill_lessons.course import cli, instructors
 from distill_lessons.exercises import answers, catalogue, cells
 from distill_lessons.grading import (
     box,
@@ -509,7 +509,7 @@ def test_a_student_build_gives_nothing_away(built: Path) -> None:
     assert leaks.find(built) == []
     names = {f.relative_to(built).as_posix() for f in built.rglob("*") if f.is_file()}
     assert {f"notebooks/{stored(n).name}" for n in catalogue.LESSONS} <= names
-    assert {"README.md", "LICENSE", "pyproject.toml", "distill_lessons/cli.py"} <= names
+    assert {"README.md", "LICENSE", "pyproject.toml", "distill_lessons/course/cli.py"} <= names
     assert len((built / "README.md").read_text(encoding="utf-8").splitlines()) <= 12
 
 

@@ -33,7 +33,7 @@ g = torch.Generator().manual_seed(0)
 """
 
 STUDENTS = """
-from distill_lessons.stacking import fit_many
+from distill_lessons.fast.stacking import fit_many
 
 x = torch.rand(256, 1, 28, 28, generator=g)
 split = Split(x, torch.arange(256) % 10)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from distill_lessons.cli import app
+from distill_lessons.course.cli import app
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.overview import overview

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from distill_lessons import lessons
+from distill_lessons.course import lessons
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -25,7 +25,7 @@ HEAVY = {
 
 
 @pytest.mark.parametrize(
-    "module", ["distill_lessons", "distill_lessons.cli", "distill_lessons.claims"]
+    "module", ["distill_lessons", "distill_lessons.course.cli", "distill_lessons.claims"]
 )
 def test_an_import_loads_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*(name.split('.')[0] for name in sys.modules))"
@@ -147,7 +147,9 @@ def test_the_wheel_is_told_to_carry_the_lessons() -> None:
 def test_an_installation_without_lessons_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lessons, "__file__", str(tmp_path / "distill_lessons" / "lessons.py"))
+    monkeypatch.setattr(
+        lessons, "__file__", str(tmp_path / "distill_lessons" / "course" / "lessons.py")
+    )
     with pytest.raises(ValueError, match="There are no lessons in .* Install the package again"):
         lessons.bundled()
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from nbformat import v4
 
-from distill_lessons import report
 from distill_lessons.claims import Claim, Effect
-from distill_lessons.running import Failure, Result
+from distill_lessons.course import report
+from distill_lessons.course.running import Failure, Result
 
 PNG = base64.b64encode(b"not really a picture").decode()
 WON = Claim("A < B wins.", Effect(0.094, 0.081, 0.107, 16, 15, "points"), 0.05, None)

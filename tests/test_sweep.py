@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import batched, models, training
+from distill_lessons import evaluation, models, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import distill, teacher_logits
-from distill_lessons.sweep import fit_many, measure_many, paired_effect, predict_many, sweep
+from distill_lessons.fast import batched
+from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.sweep import measure_many, paired_effect, sweep
 
 N, K, SHAPE = 40, 3, (1, 8, 8)
 
@@ -118,7 +120,7 @@ def test_chunks_change_memory_and_not_results(chunk: int, z: Tensor) -> None:
 
 
 def test_no_more_than_a_chunk_is_stacked_at_once(z: Tensor, monkeypatch) -> None:
-    from distill_lessons import stacking as module
+    from distill_lessons.fast import stacking as module
 
     sizes, original = [], module.stack_module_state
 
@@ -305,7 +307,7 @@ def test_measuring_many_equals_measuring_each(build) -> None:
     found = measure_many(students, toy(seed=4))
     assert list(found.columns) == ["accuracy", "loss"]
     for row, student in zip(found.itertuples(), students, strict=True):
-        alone = training.evaluate(student, toy(seed=4))
+        alone = evaluation.evaluate(student, toy(seed=4))
         assert row.accuracy == pytest.approx(alone["accuracy"])
         assert row.loss == pytest.approx(alone["loss"], rel=1e-5)
     z = predict_many(students, toy().x, chunk=2)
@@ -313,13 +315,13 @@ def test_measuring_many_equals_measuring_each(build) -> None:
     assert not z.is_inference()
     assert not z.requires_grad
     for logits, student in zip(z, students, strict=True):
-        torch.testing.assert_close(logits, training.predict(student, toy().x))
+        torch.testing.assert_close(logits, evaluation.predict(student, toy().x))
 
 
 def test_dropout_sleeps_while_students_are_measured() -> None:
     students = [models.mlp(SHAPE, K, (8,), dropout=0.5, seed=s) for s in range(2)]
     z = predict_many(students, toy().x)
-    torch.testing.assert_close(z[1], training.predict(students[1], toy().x))
+    torch.testing.assert_close(z[1], evaluation.predict(students[1], toy().x))
 
 
 def test_a_sweep_is_tidy_and_each_row_is_the_student_it_says(z: Tensor) -> None:
@@ -352,7 +354,7 @@ def test_a_sweep_is_tidy_and_each_row_is_the_student_it_says(z: Tensor) -> None:
             batch_size=16,
             lr=0.01,
         )
-        assert row.loss == pytest.approx(training.evaluate(alone, toy(seed=4))["loss"], abs=1e-5)
+        assert row.loss == pytest.approx(evaluation.evaluate(alone, toy(seed=4))["loss"], abs=1e-5)
 
 
 # ---- Paired effects ------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 
 from distill_lessons import models, progress, training
 from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.evaluation import calibration, evaluate, predict
 from distill_lessons.settings import DATASETS
-from distill_lessons.training import calibration, cross_entropy, evaluate, fit, jitter, predict
+from distill_lessons.training import cross_entropy, fit, jitter
 
 
 def toy(n: int = 50, k: int = 3, seed: int = 0) -> Split:

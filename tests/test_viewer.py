@@ -11,7 +11,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from distill_lessons import plots, viewer
+from distill_lessons import plots
+from distill_lessons.plots import viewer
 
 X = torch.linspace(0, 1, 2 * 1 * 2 * 3).view(2, 1, 2, 3)
 NAMES = ["cat", "dog"]

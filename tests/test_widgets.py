@@ -10,7 +10,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from distill_lessons import plots, widgets
+from distill_lessons import plots
+from distill_lessons.plots import widgets
 
 # Odds 16 : 4 : 1 at T = 1, their square roots 4 : 2 : 1 at T = 2.
 Z = torch.tensor([16.0, 4.0, 1.0]).log()

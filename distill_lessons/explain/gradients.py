@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from distill_lessons.evaluation import evaluating
 from distill_lessons.explain.arrays import (
     Array,
     baseline_for,
@@ -22,7 +23,6 @@ from distill_lessons.explain.arrays import (
 )
 from distill_lessons.losses import centred
 from distill_lessons.settings import one_of
-from distill_lessons.training import evaluating
 
 Classes = int | Sequence[int] | None
 

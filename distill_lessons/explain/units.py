@@ -15,9 +15,9 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor, nn
 
+from distill_lessons.evaluation import evaluating
 from distill_lessons.explain.arrays import Array, ArrayLike, finite, inputs_for
 from distill_lessons.settings import one_of
-from distill_lessons.training import evaluating
 
 
 def first_layer_weights(

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from distill_lessons import settings
+from distill_lessons.course.running import first_line
 from distill_lessons.exercises import answers, catalogue
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.grading import box, student
 from distill_lessons.grading.box import Limits, Sitting
 from distill_lessons.grading.submissions import Submission
-from distill_lessons.running import first_line
 
 MOST_SITTINGS = 6  # processes for one submission: each skips what ended those before it
 MOST_SEED = 2**31 - 2

@@ -16,7 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from distill_lessons import __version__, lessons
+from distill_lessons import __version__
+from distill_lessons.course import lessons
 
 PACKAGE = Path(__file__).parents[1]
 _SOLUTIONS = re.compile(r"exercises/answers/lesson_\d\d\.py")
@@ -49,7 +50,7 @@ dependencies = [
 ]
 
 [project.scripts]
-distill-lessons = "distill_lessons.cli:app"
+distill-lessons = "distill_lessons.course.cli:app"
 
 [tool.hatch.build.targets.wheel]
 packages = ["distill_lessons"]

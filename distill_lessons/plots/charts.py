@@ -42,7 +42,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Axes:
     """Draw accuracy against confidence, bin by bin; a calibrated model lies on the diagonal.
 
     Args:
-        tables: name to the table of `distill_lessons.training.calibration`.
+        tables: name to the table of `distill_lessons.evaluation.calibration`.
         title: a sentence.
     """
     _, ax = plt.subplots(figsize=(7.8, 4.8))

@@ -33,7 +33,7 @@ def accepted_epoch(valid_loss, tau):
 
 # Two faults. The mean of the batches' accuracies weights an image of a small batch more than one of
 # a large batch: right answers are counted, and divided once. And the net was in train mode, where a
-# batch norm uses the batch at hand and dropout switches units off. `training.evaluate` takes care
+# batch norm uses the batch at hand and dropout switches units off. `evaluation.evaluate` takes care
 # of both, and puts the model back into the mode in which it came.
 def batched_accuracy(model, x, y, batch_size):
     model.eval()
@@ -51,7 +51,7 @@ which_epoch = "b2"
 
 
 # Average within a bin, take the size of the gap, weight it by images. The course's
-# `training.calibration` does the same. On small data the result depends on the number of bins:
+# `evaluation.calibration` does the same. On small data the result depends on the number of bins:
 # never compare two errors that were found with different bins.
 def calibration_error(confidence, right, bins):
     bin_of = (confidence * bins).long().clamp(max=bins - 1)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from distill_lessons.running import encryption
+from distill_lessons.course.running import encryption
 from distill_lessons.settings import Settings, load
 
 GIB = 2**30

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state, vmap
 
-from distill_lessons import batched, closed_form, training
+from distill_lessons import evaluation, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
+from distill_lessons.fast import batched, closed_form
 from distill_lessons.progress import ticking
 
 
@@ -86,7 +87,7 @@ def fit_many(
     if z_teacher is None:
         if loss is None and any(a < 1 for a in alphas):
             raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
-        z = training.predict(students[0], split.x[:1])  # (1, K)
+        z = evaluation.predict(students[0], split.x[:1])  # (1, K)
         z_teacher = torch.zeros_like(z).expand(len(split), -1)  # it will weigh nothing
     for t, a in set(zip(Ts, alphas, strict=True)):
         check_distillation(students[0], split, z_teacher, t, a)
@@ -147,13 +148,13 @@ def _fit_chunk(
     lr: float,
     tick: Callable[[], None],
 ) -> None:
-    with _all(training.training_mode, students):
+    with _all(evaluation.training_mode, students):
         params, buffers = stack_module_state(list(students))  # each (S, ...)
     optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0, fused=True)
     run = batched.runner(students[0])
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     n, done = rows.shape[1], 0
-    with training.training_mode(students[0]):
+    with evaluation.training_mode(students[0]):
         while done < steps:
             # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
             shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
@@ -251,8 +252,8 @@ def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -
     parts = []
     for start in range(0, len(students), chunk):
         part = list(students[start : start + chunk])
-        with torch.inference_mode(), _all(training.evaluating, part):
+        with torch.inference_mode(), _all(evaluation.evaluating, part):
             params, buffers = stack_module_state(part)
             run = vmap(partial(batched.forward, part[0], x))
             parts.append(run(params, buffers))
-    return torch.cat(parts).clone()  # no inference tensors, see `training.predict`
+    return torch.cat(parts).clone()  # no inference tensors, see `evaluation.predict`

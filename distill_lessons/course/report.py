@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_lessons.claims import MIME, UNITS, Effect
-from distill_lessons.running import Result, first_line
+from distill_lessons.course.running import Result, first_line
 
 _TAGS = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill_lessons import __version__, lessons
-from distill_lessons.terminal import refusals, shown
+from distill_lessons import __version__
+from distill_lessons.course import lessons
+from distill_lessons.course.terminal import refusals, shown
 
 if TYPE_CHECKING:
     from distill_lessons.grading.marking import Marked

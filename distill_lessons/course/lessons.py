@@ -39,7 +39,7 @@ def bundled() -> tuple[Path, bool]:
     Raises:
         ValueError: if the installation carries no lessons.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     carried, checkout = package / "_notebooks", package.parent / "notebooks"
     if carried.is_dir():
         return carried, False

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill_lessons import __version__, instructors, lessons, settings
-from distill_lessons.terminal import refusals, shown
+from distill_lessons import __version__, settings
+from distill_lessons.course import instructors, lessons
+from distill_lessons.course.terminal import refusals, shown
 
 if TYPE_CHECKING:
-    from distill_lessons.running import Result
+    from distill_lessons.course.running import Result
 
 # Seconds for one cell of the cpu profile, which is meant to take at most twenty: only a cell that
 # hangs takes so long, even on a slow and busy machine.
@@ -83,7 +84,7 @@ def run(
         start = datetime.now()
         kept = lessons.new_folder(folder.parent / "runs", start.strftime("%Y-%m-%d-%H%M%S"))
     print(config.describe())
-    from distill_lessons import report, running
+    from distill_lessons.course import report, running
 
     results: list[Result] = []
     for lesson in chosen:
@@ -132,7 +133,7 @@ def lab(context: typer.Context) -> None:
 @app.command()
 def doctor() -> None:
     """Check whether this machine is ready for the lessons."""
-    from distill_lessons.doctor import examine
+    from distill_lessons.course.doctor import examine
 
     states = []
     for check in examine(Path.cwd()):
@@ -191,7 +192,7 @@ app.command()(instructors.grade)
 def _run_one(lesson: Path, env: dict[str, str], timeout: int | None, progress: bool) -> Result:
     from tqdm import tqdm
 
-    from distill_lessons import running
+    from distill_lessons.course import running
 
     with tqdm(desc=lesson.stem, unit="cell", disable=not progress, dynamic_ncols=True) as bar:
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill_lessons.lessons import unused
+from distill_lessons.course.lessons import unused
 
 INTERRUPTED = "interrupted"
 
