@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+
+from distill_lessons import files
 
 
 def save(model: nn.Module, path: str | Path, **notes: Any) -> Path:
@@ -39,7 +40,7 @@ def save(model: nn.Module, path: str | Path, **notes: Any) -> Path:
     state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
     contents = {weights.with_suffix(".json"): text.encode(), weights: to_bytes(state)}
     weights.parent.mkdir(parents=True, exist_ok=True)
-    _write(contents)
+    files.write_all(contents)
     return weights
 
 
@@ -98,15 +99,3 @@ def _check_fit(weights: Path, state: Mapping[str, Tensor], wanted: Mapping[str, 
                 f"{weights} does not fit this model: {name} is {there} in the file and {here} in "
                 "the model; build the model it was saved from."
             )
-
-
-def _write(contents: Mapping[Path, bytes]) -> None:
-    temporaries = {path: path.with_name(f".{path.name}-{uuid.uuid4().hex}") for path in contents}
-    try:
-        for path, temporary in temporaries.items():
-            temporary.write_bytes(contents[path])
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
-    finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
