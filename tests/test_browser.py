@@ -63,8 +63,8 @@ import numpy as np
 from distill_lessons.plots.viewer import explanation_viewer
 
 rng = np.random.default_rng(0)
-x, credit = rng.random((3, 1, 6, 6)), rng.normal(size=(3, 1, 6, 6, 4))
-maps, others = ({"deep": c, "zero": 0 * c} for c in (credit, 2 * credit))
+x, attributions = rng.random((3, 1, 6, 6)), rng.normal(size=(3, 1, 6, 6, 4))
+maps, others = ({"deep": c, "zero": 0 * c} for c in (attributions, 2 * attributions))
 explanation_viewer(x, maps, list("abcd"), beside=others)
 """
 FIND_CELL = (

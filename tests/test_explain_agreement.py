@@ -16,7 +16,9 @@ from scipy import stats
 from sklearn.metrics.pairwise import cosine_similarity
 from torch import nn
 
-from distill_lessons.explain import agreement, gradients, similarity
+from distill_lessons import plots
+from distill_lessons.explain import agreement, gradients, randomisation, similarity
+from distill_lessons.plots.comparison import SIMILARITIES
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -118,9 +120,21 @@ def test_compare_predictions_by_hand() -> None:
 def test_kl_against_scipy() -> None:
     za, zb = RNG.normal(size=(2, 9, 5)) * 4
     pa, pb = (np.exp(z / 2) / np.exp(z / 2).sum(1, keepdims=True) for z in (za, zb))
-    np.testing.assert_allclose(
-        agreement.kl_divergence(za, zb, T=2.0), stats.entropy(pa, pb, axis=1)
-    )
+    table = agreement.compare_predictions(za, zb, T=2.0).set_index("metric")
+    assert table.loc["KL(a || b)", "value"] == pytest.approx(stats.entropy(pa, pb, axis=1).mean())
+
+
+@pytest.mark.parametrize("same", range(0, 41, 8))
+def test_the_interval_of_the_prediction_agreement_is_wilsons(same: int) -> None:
+    n, z = 40, stats.norm.ppf(0.975)
+    za = np.tile([1.0, 0.0], (n, 1))
+    zb = np.where(np.arange(n)[:, None] < same, za, za[:, ::-1])
+    row = agreement.compare_predictions(za, zb).iloc[0]
+    p = same / n
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    ends = (middle + np.array([-half, half])) / (1 + z**2 / n)  # Wilson (1927)
+    assert row["value"] == p
+    np.testing.assert_allclose([row["low"], row["high"]], ends, atol=1e-12)
 
 
 def test_compare_attributions_by_hand() -> None:
@@ -157,7 +171,7 @@ def test_a_comparison_beside_its_controls() -> None:
             "another background": (teacher, maps),
             "second teacher": other,
             "attributions only": gradients.gradient_x_input(other, X),
-            "random weights": agreement.randomised(teacher, 5),
+            "random weights": randomisation.randomised(teacher, 5),
         },
         X,
         explain=gradients.gradient_x_input,
@@ -175,10 +189,10 @@ def test_a_comparison_beside_its_controls() -> None:
     rows = table[table["comparison"] == "second teacher"].iloc[2:, 1:]
     pd.testing.assert_frame_equal(rows.reset_index(drop=True), direct)
 
-    ax = agreement.draw_controls(table, title="A copy agrees with itself.")
+    ax = plots.controls(table, title="A copy agrees with itself.")
     assert [t.get_text() for t in ax.get_yticklabels()] == list(dict.fromkeys(table["comparison"]))
     legend = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert legend == list(agreement.SIMILARITIES)
+    assert legend == list(SIMILARITIES)
     drawn = ax.containers[1].lines[0].get_xdata()  # the cosines
     np.testing.assert_allclose(drawn, table[table["metric"] == "cosine"]["value"])
     plt.close("all")
@@ -207,7 +221,7 @@ def test_randomised_is_a_fresh_copy() -> None:
     model(X)  # moves the running mean of batch norm
     before = {k: v.clone() for k, v in model.state_dict().items()}
     state = torch.get_rng_state()
-    one, same, two = (agreement.randomised(model, seed) for seed in (1, 1, 2))
+    one, same, two = (randomisation.randomised(model, seed) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
     assert one.training
@@ -219,17 +233,17 @@ def test_randomised_is_a_fresh_copy() -> None:
     assert not one.norm.running_mean.any()
     # a layer's own initialisation: uniform within 1 / √fan-in
     assert one.conv.weight.abs().max() <= 1 / 3
-    part = agreement.randomised(model, 1, layers=["head"])
+    part = randomisation.randomised(model, 1, layers=["head"])
     assert torch.equal(part.conv.weight, model.conv.weight)
     assert not torch.equal(part.head.weight, model.head.weight)
-    assert agreement.resettable_layers(model) == [
+    assert randomisation.resettable_layers(model) == [
         "conv",
         "norm",
         "attend",
         "attend.out_proj",  # attention itself resets only the bias of this one
         "head",
     ]
-    assert agreement.resettable_layers(nn.Linear(2, 2)) == [""]
+    assert randomisation.resettable_layers(nn.Linear(2, 2)) == [""]
 
 
 def test_bad_input() -> None:
@@ -261,9 +275,9 @@ def test_bad_input() -> None:
         (lambda: agreement.beside_controls(A, {}), "others is empty"),
         (lambda: agreement.beside_controls(mlp(0), {"b": mlp(1)}), "x is missing, but 'reference'"),
         (lambda: agreement.beside_controls(A, {"b": mlp(1)}, X), "share neither models nor"),
-        (lambda: agreement.randomised(Free(), 0), "(Free) has weights but no reset_parameters"),
-        (lambda: agreement.randomised(nn.ReLU(), 0), "model=ReLU has no weights"),
-        (lambda: agreement.randomised(Mixed(), 0, layers=["haed"]), "Did you mean 'head'?"),
+        (lambda: randomisation.randomised(Free(), 0), "(Free) has weights but no reset_parameters"),
+        (lambda: randomisation.randomised(nn.ReLU(), 0), "model=ReLU has no weights"),
+        (lambda: randomisation.randomised(Mixed(), 0, layers=["haed"]), "Did you mean 'head'?"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=re.escape(message)):

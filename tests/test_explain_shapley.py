@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from distill_lessons.explain import forward, groups
-from distill_lessons.explain.credit import checked
+from distill_lessons.explain.additive import checked
 from distill_lessons.explain.rescale import relu_stack
 from distill_lessons.explain.shap_adapters import estimate_rows, shap_values
 from distill_lessons.explain.shapley import coalitions, exact, shapley_matrix, shapley_of_game

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from distill_lessons import plots
 from distill_lessons.explain import structure, units
 
 mpl.use("Agg")
@@ -117,7 +118,7 @@ def test_tokens_attention_and_tuples() -> None:
     assert table.loc["remember", "inputs"] == ("embed", "attend")
     assert table["parameters"].sum() == sum(p.numel() for p in net.parameters())
     assert np.isnan(table.loc["attend", "multiply_adds"])  # no rule: said, not guessed
-    structure.draw_layers(table.reset_index())
+    plots.layer_graph(table.reset_index())
 
 
 def test_a_look_leaves_no_trace() -> None:
@@ -137,7 +138,7 @@ def test_a_look_leaves_no_trace() -> None:
 @pytest.mark.parametrize("build", [plain, Branching])
 def test_picture_says_what_the_table_says(build: type[nn.Module]) -> None:
     table = structure.layers(build(), X)
-    ax = structure.draw_layers(table)
+    ax = plots.layer_graph(table)
     written = {text.get_text() for text in ax.texts}
     for row in table.itertuples():
         assert " × ".join(map(str, row.output_shape)) in written
@@ -147,7 +148,7 @@ def test_picture_says_what_the_table_says(build: type[nn.Module]) -> None:
     assert len(arrows) == table["inputs"].map(len).sum()
     total = table["parameters"].sum()
     assert ax.get_title(loc="left").endswith(f"hold {total:,} parameters.")
-    assert structure.draw_layers(table, title="Mine.").get_title(loc="left") == "Mine."
+    assert plots.layer_graph(table, title="Mine.").get_title(loc="left") == "Mine."
 
 
 def test_first_layer_weights() -> None:
@@ -162,7 +163,7 @@ def test_first_layer_weights() -> None:
 
 def test_drawn_weights_are_the_weights() -> None:
     weights = np.arange(-6.0, 6.0).reshape(3, 1, 2, 2)
-    ax = units.draw_weights(weights, columns=2)
+    ax = plots.weights(weights, columns=2)
     picture = ax.images[0].get_array().filled(np.nan)
     assert picture.shape == (5, 5)  # 2 × 2 tiles of 2 × 2 with a gap of one
     np.testing.assert_array_equal(picture[:2, 3:], weights[1, 0])
@@ -196,22 +197,22 @@ def test_most_exciting_by_hand() -> None:
 def test_drawn_images_are_the_most_exciting() -> None:
     images = torch.arange(4.0)[:, None, None, None].expand(4, 1, 2, 2) / 4
     values = np.array([[0.0, 0.0], [3.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
-    ax = units.draw_most_exciting(images, values, [0, 1], k=2)
+    ax = plots.exciting_images(images, values, [0, 1], k=2)
     picture = ax.images[0].get_array()
     assert picture[0, 0] == 0.25
     assert picture[0, 3] == 0.5
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == ["unit 0\n(max 3)", "unit 1\n(never active)"]
-    ax = units.draw_most_exciting(images, values, [0, 1], k=2, labels="abcd")
+    ax = plots.exciting_images(images, values, [0, 1], k=2, labels="abcd")
     assert [text.get_text() for text in ax.texts] == ["b", "c", "a", "b"]
     colour = images.expand(4, 3, 2, 2)
-    ax = units.draw_most_exciting(colour, values, [0], k=1)
+    ax = plots.exciting_images(colour, values, [0], k=1)
     assert ax.images[0].get_array().shape == (2, 2, 3)
 
 
 def test_grey_images_are_drawn_dark_on_white_as_everywhere_in_the_course() -> None:
     images, values = torch.zeros(2, 1, 2, 2), np.array([[1.0], [0.0]])
-    ax = units.draw_most_exciting(images, values, [0], k=2)
+    ax = plots.exciting_images(images, values, [0], k=2)
     picture = ax.images[0]
     shown = picture.to_rgba(picture.get_array())[..., :3]
     assert (shown == 1.0).all()  # unlit pixels and the gap between two images alike
@@ -233,20 +234,20 @@ def test_bad_input() -> None:
             "image_shape=(1, 8, 7) must be (C, H, W) with product 64",
         ),
         (lambda: units.first_layer_weights(net, layer="0.0"), "layer='0.0' is unknown"),
-        (lambda: units.draw_weights(values), "weights has shape (4, 3)"),
+        (lambda: plots.weights(values), "weights has shape (4, 3)"),
         (lambda: units.most_exciting(values, k=5), "k=5 must be from 1 to 4"),
         (lambda: units.most_exciting(values[0]), "activations has shape (3,)"),
         (lambda: units.most_exciting(values * np.nan), "activations holds 12 NaN"),
         (
-            lambda: units.draw_most_exciting(images[:3], values, [0], k=1),
+            lambda: plots.exciting_images(images[:3], values, [0], k=1),
             "x has shape (3, 1, 2, 2)",
         ),
         (
-            lambda: units.draw_most_exciting(images, values, [0], k=1, labels="abc"),
+            lambda: plots.exciting_images(images, values, [0], k=1, labels="abc"),
             "labels has 3 words for 4 images",
         ),
-        (lambda: units.draw_most_exciting(images, values, [3], k=1), "units=[3] must name some"),
-        (lambda: units.draw_most_exciting(images, values, [], k=1), "units=[] must name some"),
+        (lambda: plots.exciting_images(images, values, [3], k=1), "units=[3] must name some"),
+        (lambda: plots.exciting_images(images, values, [], k=1), "units=[] must name some"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=re.escape(message)):

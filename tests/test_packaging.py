@@ -33,6 +33,16 @@ def test_an_import_loads_nothing_heavy(module: str) -> None:
     assert HEAVY & set(done.stdout.split()) == set()
 
 
+def test_explanations_are_computed_without_the_drawing_library() -> None:
+    names = sorted(file.stem for file in (ROOT / "distill_lessons" / "explain").glob("*.py"))
+    imports = "\n".join(f"import distill_lessons.explain.{name}" for name in names)
+    code = f"{imports.replace('.__init__', '')}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "distill_lessons.explain.units" in loaded
+    assert "matplotlib" not in loaded
+
+
 # --- lessons are copied, and never over a learner's file -----------------------------------------
 
 

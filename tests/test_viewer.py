@@ -17,10 +17,10 @@ from distill_lessons.plots import viewer
 X = torch.linspace(0, 1, 2 * 1 * 2 * 3).view(2, 1, 2, 3)
 NAMES = ["cat", "dog"]
 # Image 0, class cat: +2 top left, -1 bottom right; class dog the opposite; image 1 all zero.
-CREDIT = np.zeros((2, 1, 2, 3, 2))
-CREDIT[0, 0, 0, 0] = [2, -2]
-CREDIT[0, 0, 1, 2] = [-1, 1]
-MAPS = {"deep": CREDIT, "halved": CREDIT / 2}
+ATTRIBUTIONS = np.zeros((2, 1, 2, 3, 2))
+ATTRIBUTIONS[0, 0, 0, 0] = [2, -2]
+ATTRIBUTIONS[0, 0, 1, 2] = [-1, 1]
+MAPS = {"deep": ATTRIBUTIONS, "halved": ATTRIBUTIONS / 2}
 
 
 pytestmark = pytest.mark.usefixtures("no_figure_stays_open")
@@ -52,7 +52,7 @@ def test_the_viewer_follows_image_class_and_method() -> None:
 
 @pytest.mark.usefixtures("live")
 def test_two_models_stand_side_by_side_with_their_agreement() -> None:
-    beside = {"deep": -CREDIT, "halved": CREDIT}
+    beside = {"deep": -ATTRIBUTIONS, "halved": ATTRIBUTIONS}
     box = viewer.explanation_viewer(X, MAPS, NAMES, beside=beside, names=("one", "two"))
     _, _, method, _, words = parts(box)
     assert "one: sum +1.00" in words.value
@@ -67,12 +67,14 @@ def test_the_scale_is_shared_by_models_and_classes(monkeypatch: pytest.MonkeyPat
     limits: list[float] = []
     real = viewer.attribution_panel
 
-    def spy(ax: Any, credit: Any, limit: float, **more: Any) -> Any:
+    def spy(ax: Any, attribution: Any, limit: float, **more: Any) -> Any:
         limits.append(limit)
-        return real(ax, credit, limit, **more)
+        return real(ax, attribution, limit, **more)
 
     monkeypatch.setattr(viewer, "attribution_panel", spy)
-    box = viewer.explanation_viewer(X, {"deep": CREDIT}, NAMES, beside={"deep": CREDIT * 3})
+    box = viewer.explanation_viewer(
+        X, {"deep": ATTRIBUTIONS}, NAMES, beside={"deep": ATTRIBUTIONS * 3}
+    )
     parts(box)[1].value = 1
     assert limits == [6.0] * 4
 
@@ -80,8 +82,8 @@ def test_the_scale_is_shared_by_models_and_classes(monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("live")
 def test_colour_channels_are_summed() -> None:
     x = X.expand(-1, 3, -1, -1)
-    credit = np.repeat(CREDIT, 3, axis=1)
-    words = parts(viewer.explanation_viewer(x, {"deep": credit}, NAMES))[-1]
+    attributions = np.repeat(ATTRIBUTIONS, 3, axis=1)
+    words = parts(viewer.explanation_viewer(x, {"deep": attributions}, NAMES))[-1]
     assert "Sum +3.00" in words.value
 
 
@@ -106,9 +108,9 @@ def test_a_headless_run_gets_a_line_and_no_widget(
         ({"x": X[0]}, r"x has shape \(1, 2, 3\); give images \(N, C, H, W\)"),
         ({"maps": {}}, "maps is empty"),
         ({"classes": ["cat"]}, r"maps\['deep'\] has shape \(2, 1, 2, 3, 2\).* \(2, 1, 2, 3, 1\)"),
-        ({"maps": {"deep": CREDIT * np.nan}}, r"maps\['deep'\] holds NaN"),
-        ({"beside": {"deep": CREDIT}}, r"beside has the methods \['deep'\]"),
-        ({"beside": {**MAPS, "deep": CREDIT[:1]}}, r"beside\['deep'\] has shape \(1, "),
+        ({"maps": {"deep": ATTRIBUTIONS * np.nan}}, r"maps\['deep'\] holds NaN"),
+        ({"beside": {"deep": ATTRIBUTIONS}}, r"beside has the methods \['deep'\]"),
+        ({"beside": {**MAPS, "deep": ATTRIBUTIONS[:1]}}, r"beside\['deep'\] has shape \(1, "),
         ({"beside": MAPS, "names": ("one",)}, r"names=\('one',\) must name both models"),
     ],
     ids=["one image", "no method", "a name missing", "NaN", "methods", "shape", "names"],
@@ -127,13 +129,13 @@ def test_bad_input_is_refused(
 
 def test_a_panel_marks_signs_and_keeps_zero_white() -> None:
     ax = Figure().add_subplot()
-    picture = plots.attribution_panel(ax, CREDIT[0, 0, ..., 0], 2.0)
+    picture = plots.attribution_panel(ax, ATTRIBUTIONS[0, 0, ..., 0], 2.0)
     assert picture.get_clim() == (-2.0, 2.0)
     where = {t.get_text(): t.get_position() for t in ax.texts}
     assert where == {"+": (0, 0), "−": (2, 1)}  # zeros get no sign
 
 
-def test_equal_credits_share_one_sign_in_their_middle() -> None:
+def test_equal_attributions_share_one_sign_in_their_middle() -> None:
     ax = Figure().add_subplot()
     plots.attribution_panel(ax, np.array([[1.0, 1.0, 1.0, 0.5], [0.0, 0.0, 0.0, 0.0]]), 1.0)
     assert [(t.get_text(), t.get_position()) for t in ax.texts] == [("+", (3, 0)), ("+", (1, 0))]
@@ -143,12 +145,12 @@ def test_the_sign_of_a_painted_region_stands_in_its_middle_and_else_on_a_pixel()
     ax = Figure().add_subplot()
     block = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
     plots.attribution_panel(ax, block, 1.0)
-    apart = np.array([[0.0, -1.0, 0.0, -1.0]])  # two pixels of one credit, no region
+    apart = np.array([[0.0, -1.0, 0.0, -1.0]])  # two pixels of one attribution, no region
     plots.attribution_panel(ax, apart, 1.0)
     assert [t.get_position() for t in ax.texts] == [(0.5, 0.5), (1, 0)]
 
 
-def test_a_panel_writes_the_credit_of_regions_at_their_middle() -> None:
+def test_a_panel_writes_the_attributions_of_regions_at_their_middle() -> None:
     ax = Figure().add_subplot()
     regions = [np.array([0, 3]), np.array([1, 2, 4, 5])]  # a column of one and one of two pixels
     plots.attribution_panel(ax, np.array([[1.5, -2, -2], [1.5, -2, -2]]), 2.0, regions=regions)
@@ -157,7 +159,7 @@ def test_a_panel_writes_the_credit_of_regions_at_their_middle() -> None:
 
 
 def test_maps_share_one_symmetric_scale_and_stand_beside_their_image() -> None:
-    maps = CREDIT[:, 0].transpose(0, 3, 1, 2)  # two images, two classes
+    maps = ATTRIBUTIONS[:, 0].transpose(0, 3, 1, 2)  # two images, two classes
     axes = plots.attribution_maps(maps, NAMES, title="t", images=X, rows=["a", "b"])
     assert axes.shape == (2, 3)
     assert {ax.images[0].get_clim() for ax in axes[:, 1:].ravel()} == {(-2.0, 2.0)}
@@ -168,7 +170,7 @@ def test_maps_share_one_symmetric_scale_and_stand_beside_their_image() -> None:
     ("change", "message"),
     [
         ({"titles": ["one"]}, r"maps has shape \(2, 2, 3\) for 1 titles"),
-        ({"maps": np.full((2, 2, 3), np.nan)}, "maps holds NaN or infinite credit"),
+        ({"maps": np.full((2, 2, 3), np.nan)}, "maps holds NaN or infinite attributions"),
         ({"images": X}, "images has 2 entries for 1 rows of maps"),
         ({"rows": ["a", "b"]}, "rows has 2 entries for 1 rows of maps"),
     ],
@@ -181,8 +183,8 @@ def test_maps_that_do_not_fit_are_refused(change: dict[str, Any], message: str) 
 
 
 def test_a_panel_needs_channels_summed() -> None:
-    with pytest.raises(ValueError, match=r"credit has shape \(1, 2, 3\); sum over channels"):
-        plots.attribution_panel(Figure().add_subplot(), CREDIT[0, ..., 0], 1.0)
+    with pytest.raises(ValueError, match=r"attribution has shape \(1, 2, 3\); sum over channels"):
+        plots.attribution_panel(Figure().add_subplot(), ATTRIBUTIONS[0, ..., 0], 1.0)
 
 
 def test_error_against_cost_draws_the_mean_of_each_budget() -> None:

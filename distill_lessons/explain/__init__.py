@@ -12,8 +12,10 @@
 | `gradients` | gradient, integrated gradients, SmoothGrad, Grad-CAM |
 | `structure`, `units` | layer graph, first-layer weights, activations |
 | `agreement`, `similarity` | two models, the same inputs: do they agree, and compared with what |
-| `quality` | deletion, insertion, stability, randomisation |
+| `quality` | deletion, insertion, stability, the randomisation check |
+| `randomisation` | a model with fresh random weights: a control |
 
-`arrays`, `credit` and `forward` hold what these share: checked arrays, what an explanation returns,
-running a model fast. Nothing is imported here, so that a lesson loads only what it uses.
+`arrays`, `additive` and `forward` hold what these share: checked arrays, what an explanation
+returns, running a model fast. `plots` draws all this. Nothing is imported here, so that a lesson
+loads only what it uses.
 """

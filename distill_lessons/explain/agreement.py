@@ -8,46 +8,21 @@ with other images, not with other training seeds. Knows nothing about how attrib
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 
+from distill_lessons import losses
 from distill_lessons.claims import mean_effect
 from distill_lessons.explain.arrays import Array, ArrayLike, logits, of_class
 from distill_lessons.explain.similarity import by_class, cosine, same_shape, spearman, topk_overlap
-from distill_lessons.settings import one_of
 
 Explain = Callable[[nn.Module, Tensor], ArrayLike]
 Side = nn.Module | ArrayLike | tuple[nn.Module, ArrayLike]
-
-# name in the tables -> colour, marker: never colour alone
-SIMILARITIES = {
-    "prediction agreement": ("#000000", "s"),
-    "cosine": ("#0072B2", "o"),
-    "Spearman": ("#D55E00", "^"),
-    "top-k overlap": ("#009E73", "D"),
-}
-
-
-def kl_divergence(z_a: ArrayLike, z_b: ArrayLike, *, T: float = 1.0) -> Array:
-    """Return KL(p_a || p_b) of each input in nats, shape `(N,)`; 0 where the models say the same.
-
-    Args:
-        z_a: logits of the model that is taken as the truth, such as the teacher, shape `(N, K)`.
-        z_b: logits of the other, the same shape.
-        T: temperature > 0.
-    """
-    from distill_lessons import losses
-
-    za, zb = same_shape("z_a", z_a, "z_b", z_b)
-    return losses.kl_divergence(torch.from_numpy(za), torch.from_numpy(zb), T).numpy()
 
 
 def compare_predictions(z_a: ArrayLike, z_b: ArrayLike, *, T: float = 1.0) -> pd.DataFrame:
@@ -65,12 +40,8 @@ def compare_predictions(z_a: ArrayLike, z_b: ArrayLike, *, T: float = 1.0) -> pd
     """
     za, zb = same_shape("z_a", z_a, "z_b", z_b)
     same = za.argmax(1) == zb.argmax(1)
-    share, low, high = _wilson(same)
-    rows = [
-        {"metric": "prediction agreement", "value": share, "low": low, "high": high, "n": len(za)},
-        _row("KL(a || b)", kl_divergence(za, zb, T=T)),
-    ]
-    return _frame(rows)
+    kl = losses.kl_divergence(torch.from_numpy(za), torch.from_numpy(zb), T).numpy()  # (N,)
+    return _frame([_share("prediction agreement", same), _row("KL(a || b)", kl)])
 
 
 def compare_attributions(
@@ -121,7 +92,8 @@ def beside_controls(
 
     Controls that give the number for a student its meaning: the teacher itself under another
     background (as high as it gets), a second teacher, another teacher's student, and the teacher
-    with random weights (as low as it gets): see `randomised`.
+    with random weights (as low as it gets): see `randomisation.randomised`. `plots.controls` draws
+    the table.
 
     Args:
         reference: the model that all others are compared with; see `others`.
@@ -162,113 +134,28 @@ def beside_controls(
     return joined[["comparison", *joined.columns.drop("comparison")]]
 
 
-def draw_controls(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a comparison beside its controls: one row each, one mark and interval per metric.
+def _share(metric: str, success: Array) -> dict[str, Any]:
+    from scipy import stats  # slow to import
 
-    Args:
-        table: the result of `beside_controls`. KL has no common scale with the others and is left
-            to the table.
-        title: a sentence that says what was found.
-        ax: where to draw; by default a new figure.
-    """
-    names = list(dict.fromkeys(table["comparison"]))
-    shown = [metric for metric in SIMILARITIES if metric in set(table["metric"])]
-    if ax is None:
-        _, ax = plt.subplots(figsize=(8.6, 0.62 * len(names) + 1.6), layout="constrained")
-    for j, metric in enumerate(shown):
-        rows = table[table["metric"] == metric]
-        where = np.array([names.index(c) for c in rows["comparison"]])
-        where = where + 0.18 * (j - (len(shown) - 1) / 2)  # side by side, not on top
-        colour, marker = SIMILARITIES[metric]
-        value, low, high = (rows[c].to_numpy() for c in ("value", "low", "high"))
-        bars = np.maximum([value - low, high - value], 0)  # rounding may leave −1e-17
-        ax.errorbar(
-            value, where, xerr=bars, fmt=marker, color=colour, label=metric, ms=8, capsize=3
-        )
-    for i in range(1, len(names)):
-        ax.axhline(i - 0.5, color="#dddddd", lw=1)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlim(min(0.0, ax.get_xlim()[0]), 1.03)
-    ax.set_xlabel("similarity with the reference (95 % interval over inputs)")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    ax.set_title(title or "A similarity is read beside its controls.", loc="left")
-    return ax
-
-
-def randomised(model: nn.Module, seed: int, *, layers: Iterable[str] | None = None) -> nn.Module:
-    """Return a copy of a model with fresh random weights: what a model that learnt nothing shows.
-
-    Each layer is initialised by its own `reset_parameters`, as when it was built. The copy has the
-    model's mode and device; the weights depend on `seed` alone.
-
-    Args:
-        model: any model whose layers can reset themselves (torch's own can).
-        seed: of the new weights.
-        layers: names of the layers to reset, as in `resettable_layers`; by default all of them.
-
-    Raises:
-        ValueError: for an unknown layer, or one with weights that cannot reset itself.
-    """
-    twin = copy.deepcopy(model)
-    modules = dict(twin.named_modules())
-    known = resettable_layers(model)
-    wanted = known if layers is None else [one_of("layers", name, known) for name in layers]
-    # Reset on the CPU from torch's CPU generator alone, so that the weights and the state of the
-    # other generators do not depend on the device.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        for name in wanted:
-            device = next(iter(modules[name].state_dict().values())).device
-            modules[name].to("cpu")
-            _reset(modules[name])()
-            modules[name].to(device)
-    return twin
-
-
-def resettable_layers(model: nn.Module) -> list[str]:
-    """Return the names of all layers that hold weights, in the order of the model.
-
-    Raises:
-        ValueError: if there is none, or one of them cannot reset itself.
-    """
-    names: list[str] = []
-    for name, module in model.named_modules():
-        if next(module.parameters(recurse=False), None) is not None:
-            if _reset(module) is None:
-                raise ValueError(
-                    f"layer {name!r} ({type(module).__name__}) has weights but no "
-                    "reset_parameters(); give it one that draws them anew."
-                )
-            names.append(name)
-    if not names:
-        raise ValueError(f"model={type(model).__name__} has no weights to randomise.")
-    return names
-
-
-def _reset(module: nn.Module) -> Any:
-    # nn.MultiheadAttention spells it with an underscore
-    return getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
-
-
-def _wilson(success: Array) -> tuple[float, float, float]:
-    """Return a share with its 95 % interval by Wilson (1927): never of width zero at 0 or 1."""
-    n, p, z = len(success), float(success.mean()), 1.959964
-    if n < 2:
-        raise ValueError(f"{n} input gives no interval over inputs; compare on at least two.")
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return p, max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    n = _enough(success)
+    # Wilson (1927): unlike Student's t never of width zero where all inputs agree
+    ends = stats.binomtest(int(success.sum()), n).proportion_ci(method="wilson")
+    return {"metric": metric, "value": success.mean(), "low": ends.low, "high": ends.high, "n": n}
 
 
 def _row(metric: str, values: Array, chance: float = np.nan, undefined: int = 0) -> dict[str, Any]:
+    _enough(values)
+    effect = mean_effect(values)
+    return {"metric": metric, "value": effect.value, "low": effect.low, "high": effect.high,
+            "n": effect.n, "chance": chance, "undefined": undefined}  # fmt: skip
+
+
+def _enough(values: Array) -> int:
     if len(values) < 2:
         raise ValueError(
             f"{len(values)} input gives no interval over inputs; compare on two or more."
         )
-    effect = mean_effect(values)
-    return {"metric": metric, "value": effect.value, "low": effect.low, "high": effect.high,
-            "n": effect.n, "chance": chance, "undefined": undefined}  # fmt: skip
+    return len(values)
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -109,7 +109,8 @@ def _layer_problems(name: str, layer: nn.Module) -> list[str]:
         if any(s < k for s, k in zip(stride * 3, kernel * 3, strict=False)):
             made.append(
                 f"layer '{name}' ({kind}) has overlapping windows (kernel {layer.kernel_size}, "
-                f"stride {layer.stride}), whose credit is lost; use stride >= kernel, or AvgPool."
+                f"stride {layer.stride}), where attribution is lost; use stride >= kernel, or "
+                "AvgPool."
             )
     if kind not in NONLINEAR | LINEAR:
         made.append(

@@ -3,7 +3,7 @@
 What `permutation`, `shapley` and `shap_adapters` share. Two facts about plain nets make them fast:
 a linear first layer is a sum over features, so only the features that changed need to be added
 again; and a linear last layer may be applied after an average instead of before it.
-Knows nothing about importance or credit.
+Knows nothing about importance or attribution.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sets of input features that are shuffled, hidden or credited together.
+"""Sets of input features that are shuffled, hidden or explained together.
 
 A group is an array of positions in the flattened image, so one list of groups serves images
 `(C, H, W)` and flat inputs alike. A pixel has one feature per channel; all functions here but
@@ -129,7 +129,7 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
     if partition and uses.max() > 1:
         raise ValueError(
             f"groups overlap: feature {int(uses.argmax())} is in {uses.max()} of them. "
-            "Credit is shared out once, so give a partition: each feature in exactly one group."
+            "Each feature has one attribution, so give a partition: each one in exactly one group."
         )
     if partition and uses.min() == 0:
         raise ValueError(

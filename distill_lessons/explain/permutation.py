@@ -2,7 +2,7 @@
 
 Shuffling a feature over the images keeps its values and breaks its tie to everything else. Works
 for any model that gives logits, any group of features, several metrics, and each class apart.
-Knows nothing about how a model was trained, or about credit for a single prediction (`shapley`).
+Knows nothing about how a model was trained, or about single predictions (`shapley`).
 
 Two things make it fast, and neither changes a number. An image whose shuffled value equals its own
 is not run again. And a model that begins with a linear layer has `h = W x + b`, to which a shuffled

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.claims import mean_effect
-from distill_lessons.explain.agreement import Explain, randomised, resettable_layers
+from distill_lessons.explain.agreement import Explain
 from distill_lessons.explain.arrays import (
     Array,
     ArrayLike,
@@ -25,6 +25,7 @@ from distill_lessons.explain.arrays import (
     of_class,
 )
 from distill_lessons.explain.output import probabilities
+from distill_lessons.explain.randomisation import randomised, resettable_layers
 from distill_lessons.explain.similarity import cosine, spearman
 
 BETTER = {"deletion": "lower", "insertion": "higher"}
@@ -198,7 +199,7 @@ def randomisation_check(
     stays near 1 shows the input, not the model. A low value does not prove the explanation right.
 
     Args:
-        model: any model that `agreement.randomised` can copy.
+        model: any model that `randomisation.randomised` can copy.
         x: inputs, shape `(N, *input_shape)`, N >= 2.
         explain: `explain(model, x)` returns attributions `(N, *input_shape, K)`.
         cascade: also the steps on the way; otherwise only all layers at once.

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.explain import forward
+from distill_lessons.explain.additive import Explanation, checked, explained, prepare
 from distill_lessons.explain.arrays import Array
 from distill_lessons.explain.checks import check_explainable
-from distill_lessons.explain.credit import Explanation, checked, explained, prepare
 from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.explain.rescale import relu_stack, rescale
 from distill_lessons.explain.shapley import Game, exact, image_game

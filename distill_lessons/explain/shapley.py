@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.explain import forward
+from distill_lessons.explain.additive import Explanation, checked, explained, prepare, view_output
 from distill_lessons.explain.arrays import Array
-from distill_lessons.explain.credit import Explanation, checked, explained, prepare, view_output
 from distill_lessons.explain.groups import Groups, as_groups
 
 MAX_REGIONS = 16

@@ -1,7 +1,8 @@
 """Structure explanations, the whole: the layers of a model, what feeds what, and what each costs.
 
-The layer graph as a table and as a picture, read off one forward pass by hooks. Single units are in
-`units`. Knows nothing about training; nothing here says why a *prediction* came out as it did.
+The layer graph as a table, read off one forward pass by hooks; `plots.layer_graph` draws it. Single
+units are in `units`. Knows nothing about training; nothing here says why a *prediction* came out
+as it did.
 """
 
 from __future__ import annotations
@@ -10,16 +11,10 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor, nn
 
-# Box colours by what a layer does; the kind is also written into the box.
-COLOURS = {"weights": "#cfe3f5", "join": "#fde3c0", "other": "#eeeeee"}
 JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Cat": "concatenate", "Stack": "stack"}
 NO_MULTIPLY_ADDS = (nn.Embedding, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 
@@ -107,45 +102,6 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw_layers(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the layer graph: one row per layer, arrows for what feeds it, and what it costs.
-
-    Args:
-        table: the result of `layers`.
-        title: a sentence; by default how many layers hold how many parameters.
-        ax: where to draw; by default a new figure, taller for deeper models.
-    """
-    n = len(table)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(11, 0.5 * n + 1.3), layout="constrained")
-    row_of = {name: i for i, name in enumerate(table["layer"])}
-    columns = {"output shape": 0.66, "parameters": 0.82, "multiply-adds": 1.0}
-    lanes: list[int] = []  # last row of the arc that runs in each lane beside the boxes
-    for i, row in enumerate(table.itertuples()):
-        role = "join" if row.joined_by else "weights" if row.parameters else "other"
-        box = FancyBboxPatch(
-            (0.10, i - 0.32), 0.40, 0.64, boxstyle="round,pad=0,rounding_size=0.01",
-            mutation_aspect=20, facecolor=COLOURS[role], edgecolor="#444444", zorder=2,
-        )  # fmt: skip
-        ax.add_patch(box)
-        kind = row.kind if row.layer.lower() == row.kind.lower() else f"{row.layer}: {row.kind}"
-        kind = f"{kind}  ({row.joined_by})" if row.joined_by else kind
-        ax.text(0.30, i, _short(kind), ha="center", va="center", size=12, zorder=3)
-        cells = (" × ".join(map(str, row.output_shape)), _number(row.parameters))
-        for where, text in zip(columns.values(), (*cells, _number(row.multiply_adds)), strict=True):
-            ax.text(where, i, text, ha="right", va="center", size=12)
-        for source in (row_of[name] for name in row.inputs):
-            _draw_arrow(ax, source, i, lanes)
-    for name, where in columns.items():
-        ax.text(where, -0.85, name, ha="right", va="center", size=12, weight="bold")
-    ax.set(xlim=(0.06 - 0.035 * len(lanes), 1.02), ylim=(n - 0.4, -1.3))
-    ax.set_axis_off()
-    total = table["parameters"].sum()
-    called = (~table["kind"].isin(["Input", "Output"])).sum()
-    ax.set_title(title or f"{called} layers hold {total:,} parameters.", loc="left")
-    return ax
-
-
 def _layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Return the named modules that count as layers, none inside another."""
     found: list[tuple[str, nn.Module]] = []
@@ -205,30 +161,3 @@ def _multiply_adds(layer: nn.Module, out: Tensor) -> float:
         return out[0].numel() * layer.weight[0].numel()  # weight (out, in / groups, *kernel)
     free = isinstance(layer, NO_MULTIPLY_ADDS) or not list(layer.parameters())
     return 0 if free else float("nan")
-
-
-def _number(value: float) -> str:
-    return "?" if np.isnan(value) else f"{int(value):,}" if value else "–"
-
-
-def _short(text: str, width: int = 40) -> str:
-    return text if len(text) <= width else "…" + text[-width + 1 :]
-
-
-def _draw_arrow(ax: Axes, start: int, end: int, lanes: list[int]) -> None:
-    """Draw a straight arrow to the next row, or an arc in a free lane left of the boxes."""
-    style: dict[str, Any] = {
-        "arrowstyle": "-|>",
-        "mutation_scale": 12,
-        "color": "#444444",
-        "zorder": 1,
-    }
-    if end == start + 1:
-        ax.add_patch(FancyArrowPatch((0.30, start + 0.3), (0.30, end - 0.3), **style))
-        return
-    free = [lane for lane, last in enumerate(lanes) if last < start]
-    lane = free[0] if free else len(lanes)
-    lanes[lane : lane + 1] = [end]
-    x, leave, enter = 0.10 - 0.035 * (lane + 1), start + 0.14, end - 0.14
-    ax.plot([0.10, x, x], [leave, leave, enter], color="#444444", lw=1.2, zorder=1)
-    ax.add_patch(FancyArrowPatch((x, enter), (0.10, enter), shrinkA=0, shrinkB=0, **style))

@@ -19,10 +19,11 @@ from distill_lessons.plots.charts import (
     reliability,
     strips,
 )
-from distill_lessons.plots.comparison import fidelity, lanes, orders
+from distill_lessons.plots.comparison import controls, fidelity, lanes, orders
 from distill_lessons.plots.derivation import scaling
 from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.pictures import images, probability_bars
+from distill_lessons.plots.structure import exciting_images, layer_graph, weights
 from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
 
@@ -33,10 +34,12 @@ __all__ = [
     "attribution_panel",
     "bands",
     "class_bars",
+    "controls",
     "course_map",
     "curves",
     "dendrogram",
     "error_against_cost",
+    "exciting_images",
     "fidelity",
     "forest",
     "heatmap",
@@ -44,6 +47,7 @@ __all__ = [
     "importance_map",
     "importance_maps",
     "lanes",
+    "layer_graph",
     "learning_curves",
     "orders",
     "pairs",
@@ -54,4 +58,5 @@ __all__ = [
     "strips",
     "temperature_bars",
     "use_theme",
+    "weights",
 ]

@@ -1,7 +1,8 @@
-"""Credit drawn on images, and the error of explainers against what they cost.
+"""Attributions drawn on images, and the error of explainers against what they cost.
 
-Credit has a sign, so colours diverge from white at zero on one symmetric scale for all panels of a
-figure. Signs or numbers say the same without colour. Knows nothing about how credit is found.
+Attributions have a sign, so colours diverge from white at zero on one symmetric scale for all
+panels of a figure. Signs or numbers say the same without colour. Knows nothing about how they are
+computed.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ STYLES = (
 
 
 def attribution_panel(
-    ax: Axes, credit: Any, limit: float, *, marks: int = 3, regions: Any = None
+    ax: Axes, attribution: Any, limit: float, *, marks: int = 3, regions: Any = None
 ) -> Any:
-    """Draw one map of credit, red for and blue against, and return the picture.
+    """Draw one attribution map, red for and blue against, and return the picture.
 
     Args:
         ax: where to draw.
-        credit: one number per pixel, shape `(H, W)`.
-        limit: credit at which the colour is fullest; `-limit` is its opposite.
-        marks: how many of the largest credits for and against get a plus or a minus sign; equal
-            credits share one.
-        regions: feature numbers of each region where a map shows regions; their credit is then
-            written on them instead of the signs.
+        attribution: one number per pixel, shape `(H, W)`.
+        limit: attribution at which the colour is fullest; `-limit` is its opposite.
+        marks: how many of the largest attributions for and against get a plus or a minus sign;
+            equal ones share one.
+        regions: feature numbers of each region where a map shows regions; their attributions are
+            then written on them instead of the signs.
     """
-    values = np.asarray(credit, dtype=np.float64)
+    values = np.asarray(attribution, dtype=np.float64)
     if values.ndim != 2:
-        raise ValueError(f"credit has shape {values.shape}; sum over channels to get (H, W).")
+        raise ValueError(f"attribution has shape {values.shape}; sum over channels to get (H, W).")
     picture = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -84,19 +85,20 @@ def attribution_maps(
     title: str,
     images: Any = None,
     rows: Sequence[str] | None = None,
-    label: str = "credit (logits)",
+    label: str = "attribution (logits)",
     regions: Any = None,
     marks: int = 3,
 ) -> np.ndarray:
-    """Draw maps of credit in a grid, all on one symmetric scale with one colour bar.
+    """Draw attribution maps in a grid, all on one symmetric scale with one colour bar.
 
     Args:
-        maps: credit per pixel, shape `(M, H, W)` for one row or `(R, M, H, W)`; channels summed.
+        maps: attribution of each pixel, channels summed, shape `(M, H, W)` for one row or
+            `(R, M, H, W)`.
         titles: a short text above each of the M columns.
         title: a sentence above all.
         images: the image that each row explains, shape `(R, C, H, W)`, drawn on the left.
         rows: a short text for each of the R rows.
-        label: what the credit is, with its unit.
+        label: what is drawn, with its unit.
         regions: see `attribution_panel`.
         marks: see `attribution_panel`.
 
@@ -114,7 +116,7 @@ def attribution_maps(
             "give (M, H, W) or (R, M, H, W), channels summed, and one title per column."
         )
     if not np.isfinite(grid).all():
-        raise ValueError("maps holds NaN or infinite credit; find the step that produced it.")
+        raise ValueError("maps holds NaN or infinite attributions; find the step that produced it.")
     pictures = _pictures(images)
     for name, given in (("images", pictures), ("rows", rows)):
         if given is not None and len(given) != len(grid):
@@ -133,9 +135,9 @@ def attribution_maps(
             _picture(axes[r, 0], pictures[r])
             for spine in axes[r, 0].spines.values():
                 spine.set_visible(False)
-        for c, credit in enumerate(row):
+        for c, attribution in enumerate(row):
             shown = attribution_panel(
-                axes[r, c + first], credit, limit, marks=marks, regions=regions
+                axes[r, c + first], attribution, limit, marks=marks, regions=regions
             )
         if rows is not None:
             axes[r, 0].set_ylabel(rows[r], fontsize=11)

@@ -1,4 +1,4 @@
-"""Two models compared: predictions against reasons, runs by role, curves of several orders.
+"""Models compared: beside controls, predictions against reasons, runs by role, several orders.
 
 They draw tables of numbers; how alike two models are is measured in `explain.agreement` and
 `explain.quality`. Knows nothing about models or attributions.
@@ -16,6 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from distill_lessons.plots.theme import ROLES
+
+# name in the tables -> colour, marker: never colour alone
+SIMILARITIES = {
+    "prediction agreement": ("#000000", "s"),
+    "cosine": ("#0072B2", "o"),
+    "Spearman": ("#D55E00", "^"),
+    "top-k overlap": ("#009E73", "D"),
+}
 
 
 def fidelity(
@@ -80,6 +88,40 @@ def fidelity(
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.invert_yaxis()
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=0.8)
+    return ax
+
+
+def controls(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw a comparison beside its controls: one row each, one mark and interval per metric.
+
+    Args:
+        table: the result of `explain.agreement.beside_controls`. KL has no common scale with the
+            others and is left to the table.
+        title: a sentence that says what was found.
+        ax: where to draw; by default a new figure.
+    """
+    names = list(dict.fromkeys(table["comparison"]))
+    shown = [metric for metric in SIMILARITIES if metric in set(table["metric"])]
+    if ax is None:
+        _, ax = plt.subplots(figsize=(8.6, 0.62 * len(names) + 1.6), layout="constrained")
+    for j, metric in enumerate(shown):
+        rows = table[table["metric"] == metric]
+        where = np.array([names.index(c) for c in rows["comparison"]])
+        where = where + 0.18 * (j - (len(shown) - 1) / 2)  # side by side, not on top
+        colour, marker = SIMILARITIES[metric]
+        value, low, high = (rows[c].to_numpy() for c in ("value", "low", "high"))
+        bars = np.maximum([value - low, high - value], 0)  # rounding may leave −1e-17
+        ax.errorbar(
+            value, where, xerr=bars, fmt=marker, color=colour, label=metric, ms=8, capsize=3
+        )
+    for i in range(1, len(names)):
+        ax.axhline(i - 0.5, color="#dddddd", lw=1)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(min(0.0, ax.get_xlim()[0]), 1.03)
+    ax.set_xlabel("similarity with the reference (95 % interval over inputs)")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    ax.set_title(title or "A similarity is read beside its controls.", loc="left")
     return ax
 
 

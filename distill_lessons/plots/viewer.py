@@ -1,7 +1,7 @@
 """A viewer for explanations: choose image, class and method, for one model or for two side by side.
 
 Where nobody can choose anything (tests, `distill-lessons run`, a web page) it is a line of text, as
-in `widgets`; a static figure beside it says the same. Knows arrays of credit, not models.
+in `widgets`; a static figure beside it says the same. Knows attributions, not models.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ def explanation_viewer(
     beside: Mapping[str, Any] | None = None,
     names: tuple[str, str] = ("teacher", "student"),
 ) -> Any:
-    """Show controls for image, class and method, and the credit that follows them.
+    """Show controls for image, class and method, and the attributions that follow them.
 
     Both models share one colour scale, which stays while the class changes.
 
     Args:
         x: images in [0, 1], shape `(N, C, H, W)`.
-        maps: name of a method to its credit, shape `(N, C, H, W, K)`.
+        maps: name of a method to its attributions, shape `(N, C, H, W, K)`.
         classes: K names.
-        beside: the credit of a second model under the same names, drawn beside the first.
+        beside: the attributions of a second model under the same names, drawn beside the first.
         names: what the two models are called; not shown for one model.
 
     Returns:
         The widget; None in a run without a person before it, where one line is printed instead.
 
     Raises:
-        ValueError: if shapes, names or methods do not fit, or a credit is not finite.
+        ValueError: if shapes, names or methods do not fit, or an attribution is not finite.
     """
     pictures = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
     sides = _checked(pictures, maps, classes, beside)
@@ -68,10 +68,10 @@ def explanation_viewer(
 
     def follow(_: object = None) -> None:
         i, k = image.value, shown.value
-        credit = [side[method.value][i].sum(0) for side in sides]  # (H, W, K) each
-        picture.value = panels_png(pictures[i], credit, k, shown_names)
+        shown_maps = [side[method.value][i].sum(0) for side in sides]  # (H, W, K) each
+        picture.value = panels_png(pictures[i], shown_maps, k, shown_names)
         words.value = f"Image {i}, class {classes[k]}, {method.value}. " + in_words(
-            [c[..., k] for c in credit], shown_names
+            [m[..., k] for m in shown_maps], shown_names
         )
 
     for control in (image, shown, method):
@@ -81,43 +81,43 @@ def explanation_viewer(
 
 
 def panels_png(
-    picture: np.ndarray, credit: Sequence[np.ndarray], k: int, names: Sequence[str]
+    picture: np.ndarray, maps: Sequence[np.ndarray], k: int, names: Sequence[str]
 ) -> bytes:
-    """Return the image and its credit as panels, in PNG.
+    """Return the image and its attribution maps as panels, in PNG.
 
     Args:
         picture: shape `(C, H, W)`.
-        credit: for each model one map for all classes, `(H, W, K)`; the scale covers them all.
+        maps: for each model one map for all classes, `(H, W, K)`; the scale covers them all.
         k: the class to draw.
         names: a title for each map.
     """
     # Not through pyplot: a figure it knows would be shown a second time below the cell.
-    figure = Figure(figsize=(3.0 * (1 + len(credit)), 2.9), dpi=90, layout="constrained")
-    first, *others = figure.subplots(1, 1 + len(credit))
+    figure = Figure(figsize=(3.0 * (1 + len(maps)), 2.9), dpi=90, layout="constrained")
+    first, *others = figure.subplots(1, 1 + len(maps))
     first.imshow(picture.transpose(1, 2, 0).squeeze(), vmin=0, vmax=1, cmap="gray_r")
     first.set_axis_off()
-    limit = max(float(np.abs(c).max()) for c in credit) or 1.0
-    for ax, c, name in zip(others, credit, names, strict=True):
-        drawn = attribution_panel(ax, c[..., k], limit)
+    limit = max(float(np.abs(m).max()) for m in maps) or 1.0
+    for ax, m, name in zip(others, maps, names, strict=True):
+        drawn = attribution_panel(ax, m[..., k], limit)
         ax.set_title(name)
-    figure.colorbar(drawn, ax=others, label="credit (logits)")
+    figure.colorbar(drawn, ax=others, label="attribution (logits)")
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def in_words(credit: Sequence[np.ndarray], names: Sequence[str]) -> str:
+def in_words(maps: Sequence[np.ndarray], names: Sequence[str]) -> str:
     """Return what the maps show in words: sum, extremes and, for two models, how alike they are.
 
     Args:
-        credit: one map `(H, W)` per model.
+        maps: one map `(H, W)` per model.
         names: their names; empty for a single model.
 
     >>> in_words([np.array([[1.0, -0.5], [0.0, 0.0]])], [""])
     'Sum +0.50; most for it at row 1, column 1 (+1.00), most against it at row 1, column 2 (-0.50).'
     """
     parts = []
-    for values, name in zip(credit, names, strict=True):
+    for values, name in zip(maps, names, strict=True):
         text = f"{name}: sum" if name else "Sum"
         text += f" {values.sum():+.2f}"
         for word, at in (("for", int(values.argmax())), ("against", int(values.argmin()))):
@@ -128,8 +128,8 @@ def in_words(credit: Sequence[np.ndarray], names: Sequence[str]) -> str:
                 text += f"{sign} most {word} it at row {row + 1}, column {column + 1}"
                 text += f" ({value:+.2f})"
         parts.append(text + ".")
-    if len(credit) == 2:
-        alike = float(cosine(credit[0][None, ..., None], credit[1][None, ..., None])[0, 0])
+    if len(maps) == 2:
+        alike = float(cosine(maps[0][None, ..., None], maps[1][None, ..., None])[0, 0])
         parts.append(f"Cosine between the maps {alike:.2f}.")
     return " ".join(parts)
 
@@ -140,7 +140,7 @@ def _checked(
     if x.ndim != 4 or len(x) == 0:
         raise ValueError(f"x has shape {x.shape}; give images (N, C, H, W), one or more.")
     if not maps:
-        raise ValueError("maps is empty; give at least one method and its credit.")
+        raise ValueError("maps is empty; give at least one method and its attributions.")
     if beside is not None and set(beside) != set(maps):
         raise ValueError(
             f"beside has the methods {sorted(beside)}, maps has {sorted(maps)}; give both the same."
@@ -158,6 +158,6 @@ def _checked(
                     f"for these images and classes it must be {wanted}."
                 )
             if not np.isfinite(array).all():
-                raise ValueError(f"{name}[{method!r}] holds NaN or infinite credit.")
+                raise ValueError(f"{name}[{method!r}] holds NaN or infinite attributions.")
         sides.append(arrays)
     return sides

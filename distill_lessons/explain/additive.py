@@ -2,7 +2,7 @@
 
 An additive explanation shares out `output − mean output over the background` among the inputs. Here
 inputs are checked, the output to explain is chosen, and the additivity gap is measured and judged.
-Knows nothing about how the credit was found (see `shapley`, `shap_adapters`).
+Knows nothing about how the attributions were computed (see `shapley`, `shap_adapters`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OUTPUTS = ("centred", "logits", "softmax")
 
 @dataclass(frozen=True)
 class Explanation:
-    """Credit for each prediction, with what is needed to judge it.
+    """The attributions of each prediction, with what is needed to judge them.
 
     Attributes:
         values: float64, shape `(N, *input_shape, K)`, or `(N, R, K)` for regions.

@@ -1,0 +1,70 @@
+"""Models with fresh random weights: the control that shows what a model that learnt nothing shows.
+
+Knows nothing about explanations; `quality.randomisation_check` puts them to use.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from distill_lessons.settings import one_of
+
+
+def randomised(model: nn.Module, seed: int, *, layers: Iterable[str] | None = None) -> nn.Module:
+    """Return a copy of a model with fresh random weights: what a model that learnt nothing shows.
+
+    Each layer is initialised by its own `reset_parameters`, as when it was built. The copy has the
+    model's mode and device; the weights depend on `seed` alone.
+
+    Args:
+        model: any model whose layers can reset themselves (torch's own can).
+        seed: of the new weights.
+        layers: names of the layers to reset, as in `resettable_layers`; by default all of them.
+
+    Raises:
+        ValueError: for an unknown layer, or one with weights that cannot reset itself.
+    """
+    twin = copy.deepcopy(model)
+    modules = dict(twin.named_modules())
+    known = resettable_layers(model)
+    wanted = known if layers is None else [one_of("layers", name, known) for name in layers]
+    # Reset on the CPU from torch's CPU generator alone, so that the weights and the state of the
+    # other generators do not depend on the device.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        for name in wanted:
+            device = next(iter(modules[name].state_dict().values())).device
+            modules[name].to("cpu")
+            _reset(modules[name])()
+            modules[name].to(device)
+    return twin
+
+
+def resettable_layers(model: nn.Module) -> list[str]:
+    """Return the names of all layers that hold weights, in the order of the model.
+
+    Raises:
+        ValueError: if there is none, or one of them cannot reset itself.
+    """
+    names: list[str] = []
+    for name, module in model.named_modules():
+        if next(module.parameters(recurse=False), None) is not None:
+            if _reset(module) is None:
+                raise ValueError(
+                    f"layer {name!r} ({type(module).__name__}) has weights but no "
+                    "reset_parameters(); give it one that draws them anew."
+                )
+            names.append(name)
+    if not names:
+        raise ValueError(f"model={type(model).__name__} has no weights to randomise.")
+    return names
+
+
+def _reset(module: nn.Module) -> Any:
+    # nn.MultiheadAttention spells it with an underscore
+    return getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
