@@ -182,10 +182,10 @@ def commands() -> tuple[str, str]:
 
 def test_the_workflow_runs_the_readmes_commands(commands: tuple[str, str]) -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
-    (job,) = workflow["jobs"].values()
+    job = workflow["jobs"]["commands"]
     assert job["strategy"]["matrix"] == {
         "os": ["ubuntu-latest", "macos-latest", "windows-latest"],
-        "python": ["3.11", "3.13"],
+        "python": ["3.11", "3.12", "3.13"],
     }
     steps = [(step["if"], step["run"]) for step in job["steps"] if "run" in step]
     on_windows = [
@@ -196,6 +196,20 @@ def test_the_workflow_runs_the_readmes_commands(commands: tuple[str, str]) -> No
         *[("runner.os != 'Windows'", command) for command in commands],
         *[("runner.os == 'Windows'", command) for command in on_windows],
     ]
+
+
+def test_the_workflow_tries_the_lowest_versions_as_the_readme_does() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    *_, step = workflow["jobs"]["lowest"]["steps"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert step["run"] == readme_command("lowest", text)
+    assert "--resolution lowest-direct" in step["run"]
+
+
+def test_every_dependency_has_a_lowest_version() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"].values()
+    wanted = [*PYPROJECT["project"]["dependencies"], *(line for extra in extras for line in extra)]
+    assert [line for line in wanted if not re.fullmatch(r"[\w-]+>=[\d.]+", line)] == []
 
 
 def ci(folder: Path) -> subprocess.CompletedProcess[str]:

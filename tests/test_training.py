@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import models, progress, training
+from distill_lessons import evaluation, models, progress, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.evaluation import calibration, evaluate, predict
 from distill_lessons.settings import DATASETS
@@ -463,7 +463,7 @@ def test_labels_that_the_model_does_not_know(use: str, label: int) -> None:
     split = toy()
     split.y[7] = label
     with pytest.raises(ValueError, match=f"split.y holds {label}; with 3 classes labels go from 0"):
-        fit(net(), split, epochs=1) if use == "fit" else getattr(training, use)(net(), split)
+        fit(net(), split, epochs=1) if use == "fit" else getattr(evaluation, use)(net(), split)
 
 
 @pytest.mark.parametrize("measure", [evaluate, calibration])
