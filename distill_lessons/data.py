@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from distill_lessons.settings import DATASETS, Settings, one_of
+from distill_lessons.settings import DATASETS, Settings, expanded, one_of
 from distill_lessons.settings import load as load_settings
 
 # The label of an image without a label. It is torch's `ignore_index`, which cross-entropy skips.
@@ -153,7 +153,7 @@ def load(
 
     root = load_settings().data_dir if root is None else Path(root)
     if name.startswith("folder:"):
-        x, y, classes = sources.read_folder(Path(name.removeprefix("folder:")).expanduser())
+        x, y, classes = sources.read_folder(expanded("name", name.removeprefix("folder:")))
         own_test = None
     elif one_of("name", name, DATASETS, also="'folder:PATH'") == "digits":
         x, y, classes = sources.read_digits()

@@ -93,13 +93,15 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
 
     profile = one_of("DISTILL_PROFILE", get("PROFILE", "cpu"), PROFILES)
     dataset = get("DATASET", "digits")
-    if not dataset.startswith("folder:"):
+    if dataset.startswith("folder:"):
+        expanded("DISTILL_DATASET", dataset.removeprefix("folder:"))
+    else:
         one_of("DISTILL_DATASET", dataset, DATASETS, also="folder:PATH for your own images")
-    data_dir = Path(get("DATA", platformdirs.user_cache_dir("distill-lessons", appauthor=False)))
+    cache = platformdirs.user_cache_dir("distill-lessons", appauthor=False)
     return Settings(
         profile=profile,
         dataset=dataset,
-        data_dir=data_dir.expanduser(),
+        data_dir=expanded("DISTILL_DATA", get("DATA", cache)),
         device=_device(get("DEVICE", "auto"), profile),
         seed=_seed(get("SEED", "0")),
         strict=_flag("DISTILL_STRICT", get("STRICT", "0")),
@@ -176,12 +178,29 @@ def _seed(text: str) -> int:
     return seed
 
 
+def default_record() -> Path:
+    """Return where a learner's progress is kept unless ``DISTILL_RECORD`` says otherwise."""
+    return Path(platformdirs.user_data_dir("distill-lessons", appauthor=False)) / "progress.json"
+
+
+def expanded(argument: str, text: str) -> Path:
+    """Return a path with ``~`` replaced by the home folder that it stands for.
+
+    Raises:
+        ValueError: if there is no such user; the message names `argument`.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"{argument}={text!r} names a home folder that is not known here; write the whole path."
+        ) from error
+
+
 def _record(text: str) -> Path | None:
     if text == "0":
         return None
-    if text:
-        return Path(text).expanduser()
-    return Path(platformdirs.user_data_dir("distill-lessons", appauthor=False)) / "progress.json"
+    return expanded("DISTILL_RECORD", text) if text else default_record()
 
 
 def _flag(argument: str, text: str) -> bool:

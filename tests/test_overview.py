@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from distill_lessons.course.cli import app
@@ -51,15 +52,23 @@ def test_the_command_reads_the_learners_file(tmp_path: Path, monkeypatch) -> Non
     assert f"Kept in {path}" in result.output
 
 
-def test_a_damaged_file_is_said_and_kept(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("distill-lessons progress", "the next check or hint moves it to"),
+        ('{"name": "my-package"}', "is not a progress file and is left alone"),
+    ],
+)
+def test_the_command_moves_nothing(tmp_path: Path, monkeypatch, content: str, said: str) -> None:
     path = tmp_path / "progress.json"
-    path.write_text("damaged")
+    path.write_text(content)
     monkeypatch.setenv("DISTILL_RECORD", str(path))
     result = CliRunner().invoke(app, ["progress"])
     assert result.exit_code == 0
-    assert "it is kept as progress.json.unread-1" in result.output
+    assert said in result.output
     assert "0 of" in result.output
-    assert path.with_name("progress.json.unread-1").read_text() == "damaged"
+    assert [file.name for file in tmp_path.iterdir()] == ["progress.json"]
+    assert path.read_text() == content
 
 
 def test_no_file_is_no_problem_and_none_is_made(tmp_path: Path, monkeypatch) -> None:

@@ -54,6 +54,13 @@ def test_an_empty_variable_counts_as_unset(name: str) -> None:
     assert settings.load({f"DISTILL_{name}": "  "}) == settings.load({})
 
 
+@pytest.mark.parametrize("variable", ["DISTILL_DATA", "DISTILL_RECORD", "DISTILL_DATASET"])
+def test_the_home_of_nobody_is_refused_by_name(variable: str) -> None:
+    folder = "folder:" if variable == "DISTILL_DATASET" else ""
+    with pytest.raises(ValueError, match=f"{variable}='~no-such-user/x' names a home folder"):
+        settings.load({variable: f"{folder}~no-such-user/x"})
+
+
 def test_a_folder_is_a_data_set() -> None:
     config = settings.load({"DISTILL_DATASET": "folder:my pictures"})
     assert config.dataset == "folder:my pictures"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from distill_lessons.course.running import encryption
-from distill_lessons.settings import Settings, load
+from distill_lessons.settings import Settings, expanded, load
 
 GIB = 2**30
 # What a kernel that has imported everything holds, rounded up, and the same with room to breathe.
@@ -210,7 +210,7 @@ def data_folder(config: Settings) -> Check:
 def data_set(config: Settings) -> Check:
     """Check that the files of the chosen data set are there, without downloading them."""
     if config.dataset.startswith("folder:"):
-        path = Path(config.dataset.removeprefix("folder:")).expanduser()
+        path = expanded("DISTILL_DATASET", config.dataset.removeprefix("folder:"))
         classes = [p for p in path.iterdir() if p.is_dir()] if path.is_dir() else []
         if len(classes) >= 2:
             return Check("data set", "OK", f"{path} holds {len(classes)} folders, one per class")

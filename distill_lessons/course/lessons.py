@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill_lessons.settings import one_of
+from distill_lessons.settings import expanded, one_of
 
 START = "00_start_here.ipynb"
 
@@ -155,10 +155,10 @@ def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:
     for name in ("DISTILL_DATA", "DISTILL_RECORD"):
         value = env.get(name, "").strip()
         if value and value != "0":  # DISTILL_RECORD=0 keeps no record
-            fixed[name] = str(cwd / Path(value).expanduser())
+            fixed[name] = str(cwd / expanded(name, value))
     dataset = env.get("DISTILL_DATASET", "").strip()
     if dataset.startswith("folder:"):
-        path = Path(dataset.removeprefix("folder:")).expanduser()
+        path = expanded("DISTILL_DATASET", dataset.removeprefix("folder:"))
         fixed["DISTILL_DATASET"] = f"folder:{cwd / path}"
     return fixed
 

@@ -1,47 +1,50 @@
 """What a learner has solved, in one small file of the learner's own. It never leaves the machine.
 
-The file is a convenience: nothing that happens to it may stop a lesson. One that cannot be read is
-set aside under another name, never deleted.
+The file is a convenience: nothing that happens to it may stop a lesson. Reading moves nothing. When
+something new is to be noted, a damaged file is set aside under another name, never deleted; one
+that is not ours, a device or somebody's `package.json`, is left alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
+import stat
 from pathlib import Path
 from typing import Any
 
-from distill_lessons import settings
+from distill_lessons import files, settings
 
 MARK = "distill-lessons progress"
 VERSION = 1
 SOLVED, TRIED = "solved", "tried"
+LARGEST = 4 * 2**20  # bytes; a whole course takes a few thousand
+_WAYS_OUT = "Let DISTILL_RECORD name another file, unset it, or set it to 0 to keep none."
 
 Entry = dict[str, Any]
+
+
+class NotOurs(ValueError):
+    """There is something in the file's place that is no progress file."""
 
 
 def read(path: Path) -> tuple[dict[str, Entry], str]:
     """Return the entries by exercise, such as ``"02.slope"``, and a message ("" if all is well).
 
-    A file that is damaged, or is not one of ours, is moved aside and the message says where to.
+    Nothing is changed: of a damaged file the message says what will happen to it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}, ""
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError):
-            return {}, f"Your progress in {path} cannot be read ({error.strerror})."
-        text = ""
-    entries = _entries(text)
-    if entries is not None:
-        return entries, ""
-    try:
-        aside = _set_aside(path)
+        entries = _entries(path)
+    except NotOurs as error:
+        return {}, str(error)
     except OSError as error:
-        return {}, f"{path} is no progress file and cannot be moved aside ({error.strerror})."
-    return {}, f"{path} could not be read as your progress; it is kept as {aside.name}."
+        return {}, f"Your progress in {path} cannot be read ({error.strerror})."
+    if entries is None:
+        return {}, (
+            f"Your progress in {path} is damaged. The file is not deleted: the next check or hint "
+            f"moves it to {_aside(path).name} and begins a new one."
+        )
+    return entries, ""
 
 
 def note(key: str, **changes: Any) -> str:
@@ -58,14 +61,25 @@ def note(key: str, **changes: Any) -> str:
         return ""
     from filelock import FileLock, Timeout
 
+    message = ""
+    path = Path(os.path.realpath(path))  # through a link: it stays one, and its file is replaced
     try:
+        _entries(path)  # before a lock stands beside a file that is not ours
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two lessons may be open at once: what the one adds, the other must not overwrite.
         with FileLock(f"{path}.lock", timeout=5):
-            entries, message = read(path)
+            entries = _entries(path)
+            if entries is None:
+                aside = path.rename(_aside(path))
+                message = f"{path} was damaged; it is kept as {aside.name}."
+                entries = {}
             entries[key] = _grown(entries.get(key, {}), changes)
-            _write(path, entries)
-    except (OSError, Timeout) as error:
+            content = {"what": MARK, "version": VERSION, "exercises": dict(sorted(entries.items()))}
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            files.write(path, text, private=True)
+    except NotOurs as error:
+        return str(error)
+    except (OSError, NotImplementedError, Timeout) as error:  # the second: no locks on this disk
         return f"Your progress could not be written to {path}: {error}."
     return message
 
@@ -80,8 +94,31 @@ def _grown(entry: Entry, changes: Entry) -> Entry:
     }
 
 
-def _entries(text: str) -> dict[str, Entry] | None:
-    """Return what the file holds; None if it is not a progress file."""
+def _entries(path: Path) -> dict[str, Entry] | None:
+    """Return what the file holds; None if it is ours but damaged.
+
+    Raises:
+        NotOurs: if it is no regular file, or one with other contents.
+        OSError: if it cannot be read.
+    """
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return {}
+    if not stat.S_ISREG(about.st_mode):  # reading a device or a pipe may never end
+        raise NotOurs(f"{path} is not a regular file, so no progress is kept there. {_WAYS_OUT}")
+    content = path.read_bytes() if about.st_size <= LARGEST else b""
+    if about.st_size == 0:
+        return {}
+    if (entries := _parsed(content)) is not None:
+        return entries
+    # In its usual place a file is ours whatever it holds; elsewhere only if it says so.
+    if path == settings.default_record() or MARK.encode() in content:
+        return None
+    raise NotOurs(f"{path} is not a progress file and is left alone. {_WAYS_OUT}")
+
+
+def _parsed(text: bytes) -> dict[str, Entry] | None:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -103,21 +140,8 @@ def _sound(entry: Any) -> bool:
     )
 
 
-def _set_aside(path: Path) -> Path:
+def _aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.unread-{number}")).exists():
         number += 1
-    return path.rename(aside)
-
-
-def _write(path: Path, entries: dict[str, Entry]) -> None:
-    content = {"what": MARK, "version": VERSION, "exercises": dict(sorted(entries.items()))}
-    # Written beside it and renamed: whoever reads meanwhile sees the old file or the new one.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    return aside
