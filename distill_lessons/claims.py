@@ -7,14 +7,13 @@ that the number must respect. Learning, it says "holds" or "does not hold here";
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from distill_lessons import settings
+from distill_lessons import page, settings
 
 # Executed notebooks carry each claim as data under this type; `distill-lessons run` collects them.
 MIME = "application/vnd.distill-lessons.claim+json"
@@ -161,15 +160,12 @@ class Claim:
         return {"text/plain": str(self), "text/html": self._html(), MIME: data}
 
     def _html(self) -> str:
-        mark, word, colour = (
-            ("✓", "holds", "#1b7837") if self.holds else ("✗", "does not hold here", "#b2182b")
+        head = "✓ Claim holds." if self.holds else "✗ Claim does not hold here."
+        body = (
+            f"{page.prose(self.statement)}<br><small>Measured: {page.prose(str(self.effect))}. "
+            f"Needed: {page.prose(self.condition)}.</small>"
         )
-        return (
-            f'<div style="border-left:4px solid {colour};padding:.3em .8em;margin:.4em 0">'
-            f'<b style="color:{colour}">{mark} Claim {word}.</b> {html.escape(self.statement)}<br>'
-            f"<small>Measured: {html.escape(str(self.effect))}. "
-            f"Needed: {html.escape(self.condition)}.</small></div>"
-        )
+        return page.box("good" if self.holds else "bad", head, body)
 
 
 def claim(

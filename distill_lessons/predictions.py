@@ -1,152 +1,186 @@
 """What a learner expects of a result, asked before it and compared with it afterwards.
 
-Where there are buttons the learner clicks; where there are none (a plain text front end, a test, a
-web page) the same question stands as text, and the answer may be written as code.
+Every question has a key of its own, so a comparison finds its guess in whatever order cells are
+run, and finds it again after a restart: guesses are kept with the learner's progress. As long as
+there is none, the result stays covered. On a page, where nobody can answer, it can be opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from distill_lessons import settings
+from distill_lessons import asking, page, settings
 from distill_lessons.claims import UNITS, Effect
+
+Guess = float | str
 
 
 @dataclass
-class Prediction:
-    """A learner's prediction.
+class _Question:
+    """What is asked under one key, what was guessed, and where that is shown in the notebook."""
 
-    Attributes:
-        question: what was asked.
-        options: the answers to choose from; empty where a number is asked for.
-        unit: of the number, as in `claims.Effect`: ``""``, ``"points"``, ``"%"`` or ``"s"``.
-        value: a number in that unit as it is shown (5 for five points), or one of the options; None
-            as long as nothing was predicted.
-    """
-
-    question: str
-    options: tuple[str, ...] = ()
+    text: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)  # to why it is right or wrong
     unit: str = ""
-    value: float | str | None = None
+    guess: Guess | None = None
+    asked: Any = None  # the handle of the question's output
+    widget: Any = None
+    measured: Effect | str | None = None
+    compared: Any = None  # the handle of the comparison's output
 
 
-def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Prediction:
-    """Ask the learner for a prediction, and return where it will be found.
+_questions: dict[str, _Question] = {}  # by key, in this kernel
+
+
+def predict(
+    key: str,
+    question: str,
+    options: Sequence[str] | Mapping[str, str] = (),
+    *,
+    unit: str = "",
+    guess: Guess | None = None,
+) -> None:
+    """Ask the learner for a prediction; `compare` with the same key finds it.
 
     Args:
+        key: the lesson's number and a name for the question, such as ``"02.top_two"``.
         question: one sentence.
-        options: what to choose from; a number is asked for if there are none.
-        unit: of the number, as in `claims.Effect`.
-
-    Returns:
-        The prediction, still empty; give it to `compare` in a later cell. It may also be written by
-        hand: ``my_guess.value = 5``.
+        options: what to choose from; a number is asked for if there are none. A mapping says for
+            each option why it is right or wrong, which is shown with the result.
+        unit: of the number, as in `claims.Effect`; the guess is given as it is shown (5 for five
+            points).
+        guess: the answer, for those who have no buttons or would rather write.
 
     Raises:
-        ValueError: if `unit` is unknown, or there is a single option.
+        ValueError: if `unit` is unknown, there is a single option, or the guess is no number or
+            none of the options.
     """
     settings.one_of("unit", unit, UNITS)
     if len(options) == 1:
         raise ValueError(f"options={tuple(options)!r} leaves no choice; give two or more, or none.")
-    made = Prediction(question, tuple(options), unit)
-    if settings.load().live:
-        _show(made)
-    else:
-        print(in_words(made))
-    return made
+    explained = dict(options) if isinstance(options, Mapping) else dict.fromkeys(options, "")
+    made = _questions.setdefault(key, _Question())
+    made.text, made.options, made.unit = question, explained, unit
+    if guess is not None:
+        made.guess = _checked(guess, made)
+    live = settings.load().live
+    made.asked = page.show(*_ask(made, live=live))
+    if live and made.asked is not None:
+        _show_widget(made)
 
 
-def in_words(made: Prediction) -> str:
-    """Return the question as text, with the way to answer it without buttons."""
-    if made.options:
-        due, form = " / ".join(made.options), '"..."'
-    else:
-        due, form = f"a number{', in' + UNITS[made.unit][1] if made.unit else ''}", "..."
-    # No example: whatever stood there would be taken for a tip.
-    return f"Your prediction: {made.question} ({due})\nWithout buttons: my_guess.value = {form}"
-
-
-def compare(prediction: Prediction, measured: Effect | float | str) -> None:
+def compare(key: str, measured: Effect | float | str) -> None:
     """Set what the learner predicted beside what was measured.
 
     Args:
-        prediction: from `predict`.
-        measured: the result: an effect or number in stored units (a fraction for points), or one of
-            the options.
-
-    Raises:
-        ValueError: if the prediction is no number where a number was measured, or is none of the
-            options.
+        key: as given to `predict`.
+        measured: the result: an effect, or one of the options. A plain number counts as exact, in
+            the unit that was asked for, as it is stored (a fraction for points).
     """
-    guess: Any = prediction.value
+    made = _questions.setdefault(key, _Question())
     if not isinstance(measured, Effect | str):
-        measured = Effect(measured, measured, measured, unit=prediction.unit)
-    if guess is None or guess is ...:  # the text shows where to write, by three dots
-        print(f"Measured: {measured}. You predicted nothing: try it next time, it helps to learn.")
-    elif isinstance(measured, str):
-        _check_option(prediction)
-        verdict = "Right!" if guess == measured else "Not what you expected: find out why."
-        print(f"You predicted: {guess}. Measured: {measured}. {verdict}")
-    else:
-        print(
-            f"You predicted {_number(guess):g}{UNITS[measured.unit][1]}. {_beside(guess, measured)}"
-        )
+        measured = Effect(measured, measured, measured, unit=made.unit)
+    made.measured = measured
+    made.compared = page.show(*_answer(made, live=settings.load().live))
 
 
-def _beside(guess: Any, measured: Effect) -> str:
-    factor, word = UNITS[measured.unit]
-    gap = _number(guess) - measured.value * factor
-    if measured.low * factor <= _number(guess) <= measured.high * factor and measured.n > 1:
-        verdict = "Well guessed: that lies in the interval."
-    elif abs(gap) < 0.05 * abs(measured.value * factor):
-        verdict = "Well guessed."
-    else:
-        verdict = f"Your guess was {abs(gap):.3g}{word} too {'high' if gap > 0 else 'low'}."
-    return f"Measured: {measured}. {verdict}"
-
-
-def _number(guess: Any) -> float:
-    try:
-        return float(str(guess).replace(",", ".").replace("−", "-").strip(" %"))
-    except ValueError:
-        raise ValueError(
-            f"my_guess.value={guess!r} is no number; write for example my_guess.value = 5."
-        ) from None
-
-
-def _check_option(prediction: Prediction) -> None:
-    if prediction.value not in prediction.options:
-        listed = ", ".join(map(repr, prediction.options))
-        raise ValueError(f"my_guess.value={prediction.value!r} is none of {listed}.")
-
-
-def _show(made: Prediction) -> None:
-    import ipywidgets as widgets
-    from IPython.display import display
-
-    wide = widgets.Layout(width="auto")
-    field: Any
+def _checked(guess: Guess, made: _Question) -> Guess:
     if made.options:
-        field = widgets.RadioButtons(options=made.options, value=None, layout=wide)
+        if guess not in made.options:
+            listed = ", ".join(map(repr, made.options))
+            raise ValueError(f"guess={guess!r} is none of {listed}.")
+        return guess
+    try:
+        return asking.to_number(guess)
+    except ValueError:
+        raise ValueError(f"guess={guess!r} is no number; write for example guess=5.") from None
+
+
+def _show_widget(made: _Question) -> None:
+    def note(guess: Guess | None) -> None:
+        made.guess = guess
+        page.replace(made.asked, *_ask(made, live=True))
+        if made.measured is not None:
+            page.replace(made.compared, *_answer(made, live=True))
+
+    if made.widget is not None:
+        made.widget.close()  # of an earlier run of the cell
+    if made.options:
+        chosen = made.guess if isinstance(made.guess, str) else None
+        made.widget = asking.buttons(made.options, chosen, note)
     else:
-        field = widgets.Text(placeholder="a number", description=UNITS[made.unit][1].strip())
-    said = widgets.HTML()
+        word = UNITS[made.unit][1].strip()
+        number = made.guess if isinstance(made.guess, float) else None
+        made.widget = asking.number(
+            f"Your guess, in {word}" if word else "Your guess", number, note
+        )
+    asking.show(made.widget)
 
-    def note(change: dict[str, Any]) -> None:
-        text = change["new"]
-        if made.options:
-            made.value = text
-        else:
-            try:
-                made.value = _number(text) if text.strip() else None
-                said.value = "" if made.value is None else f"noted: {made.value:g}"
-            except ValueError:
-                made.value, said.value = None, "a number is due, such as 5 or -0.3"
 
-    field.observe(note, names="value")
-    box = widgets.VBox([widgets.Label(f"Your prediction: {made.question}"), field, said])
-    # A front end that knows no widgets shows the text instead of the widget's inner name.
-    bundle = box._repr_mimebundle_() | {"text/plain": in_words(made)}
-    display(bundle, raw=True)
+def _ask(made: _Question, *, live: bool) -> tuple[str, str]:
+    """Return the question as HTML and as text, with the guess if there is one."""
+    word = UNITS[made.unit][1].strip()
+    wanted = " / ".join(made.options) or ("a number" + (f", in {word}" if word else ""))
+    body, text = page.prose(made.text), f"Predict: {made.text} ({wanted})"
+    if made.guess is not None:
+        body += f"<br>You predicted: {html.escape(_shown(made))}."
+        text += f"\nYou predicted: {_shown(made)}."
+    elif not live:
+        body += f" <small>({html.escape(wanted)})</small>"
+    if live:
+        body += f" {asking.RERUN}"
+    return page.box("ask", "Predict.", body), text
+
+
+def _answer(made: _Question, *, live: bool) -> tuple[str, str]:
+    """Return the comparison as HTML and as text; without a guess the HTML is covered."""
+    measured = made.measured
+    assert measured is not None
+    said, hit = f"Measured: {measured}.", False
+    fits = isinstance(made.guess, str) == isinstance(measured, str)  # else the question was changed
+    if made.guess is not None and fits:
+        verdict, hit = _verdict(made.guess, measured)
+        said = f"You predicted: {_shown(made)}. {said} {verdict}"
+    reasons = [f"{option}: {why}" for option, why in made.options.items() if why]
+    text = "\n".join([said, *reasons])
+    shown = page.prose(said)
+    if reasons:
+        shown += f"<ul>{''.join(f'<li>{page.prose(line)}</li>' for line in reasons)}</ul>"
+    if made.guess is not None and fits:
+        return page.box("good" if hit else "ask", "✓" if hit else "≠", shown), text
+    # Alone in a live notebook the guess is still to come: the cell's other outputs wait with it.
+    covered = ' class="distill-covered"' if live else ""
+    summary = "The result is covered: guess first, or open it." if live else "What was measured"
+    return (
+        f"{COVER if live else ''}<details{covered}><summary>{summary}</summary>{shown}</details>",
+        text,
+    )
+
+
+COVER = """<style>
+.jp-OutputArea:has(> .jp-OutputArea-child details.distill-covered:not([open]))
+> .jp-OutputArea-child:not(:has(details.distill-covered)) { display: none; }
+</style>"""
+
+
+def _verdict(guess: Guess, measured: Effect | str) -> tuple[str, bool]:
+    if isinstance(measured, str):
+        hit = guess == measured
+        return "Right!" if hit else "Not what you expected: find out why.", hit
+    factor, word = UNITS[measured.unit]
+    number, value = float(guess), measured.value * factor
+    if measured.n > 1 and measured.low * factor <= number <= measured.high * factor:
+        return "Well guessed: that lies in the interval.", True
+    if abs(number - value) <= 0.05 * abs(value):
+        return "Well guessed.", True
+    side = "high" if number > value else "low"
+    return f"Your guess was {abs(number - value):.3g}{word} too {side}.", False
+
+
+def _shown(made: _Question) -> str:
+    if isinstance(made.guess, str):
+        return made.guess
+    return f"{made.guess:g}{UNITS[made.unit][1]}"

@@ -1,116 +1,248 @@
-"""Predictions: asked with buttons or as text, and compared with what was measured."""
+"""Predictions: each belongs to its own question, and covers its result until there is one."""
 
 from __future__ import annotations
 
+import ast
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from distill_lessons import asking, page, predictions
 from distill_lessons.claims import Effect
-from distill_lessons.predictions import Prediction, compare, in_words, predict
+from distill_lessons.predictions import compare, predict
 
 POINTS = Effect(0.099, 0.078, 0.12, n=10, unit="points")
+LESSONS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def test_without_a_person_the_question_stands_as_text(monkeypatch, capsys):
-    monkeypatch.setenv("DISTILL_LIVE", "0")
-    made = predict("How many points are won?", unit="points")
-    assert made.value is None
-    assert capsys.readouterr().out == (
-        "Your prediction: How many points are won? (a number, in points)\n"
-        "Without buttons: my_guess.value = ...\n"
-    )
-    predict("Which wins?", ["the student", "neither"])
-    assert "(the student / neither)\n" in capsys.readouterr().out
+class Shown:
+    """A notebook's outputs: what was shown, as it stands now."""
+
+    def __init__(self) -> None:
+        self.outputs: list[list[str]] = []  # [HTML, text]
+        self.widgets: list[Any] = []
+
+    def show(self, markup: str, text: str) -> list[str]:
+        self.outputs.append([markup, text])
+        return self.outputs[-1]
+
+    def replace(self, handle: list[str], markup: str, text: str) -> None:
+        handle[:] = [markup, text]
+
+    def choose(self, option: str, widget: int = -1) -> None:
+        (button,) = (b for b in self.widgets[widget].children if option in b.description)
+        button.click()
+
+    def type(self, text: str, widget: int = -1) -> str:
+        field, said = self.widgets[widget].children
+        field.value = text
+        return str(said.value)
 
 
 @pytest.fixture
-def shown(live, monkeypatch) -> list[dict[str, str]]:
-    bundles: list[dict[str, str]] = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append(bundle))
-    return bundles
+def shown(live, monkeypatch) -> Shown:
+    found = Shown()
+    monkeypatch.setattr(page, "show", found.show)
+    monkeypatch.setattr(page, "replace", found.replace)
+    monkeypatch.setattr(asking, "show", found.widgets.append)
+    return found
 
 
-def fields(monkeypatch):
-    """Catch the widgets that `predict` makes."""
-    import ipywidgets
-
-    made = []
-    box = ipywidgets.VBox
-    monkeypatch.setattr(ipywidgets, "VBox", lambda parts: made.append(parts) or box(parts))
-    return made
+@pytest.fixture(autouse=True)
+def a_new_kernel(monkeypatch) -> None:
+    monkeypatch.setattr(predictions, "_questions", {})
 
 
-def test_a_number_is_typed_into_a_field(shown, monkeypatch):
-    made = fields(monkeypatch)
-    guess = predict("How many?", unit="points")
-    label, field, said = made[0]
-    assert "How many?" in label.value
-    field.value = "−2,5"
-    assert guess.value == -2.5
-    assert said.value == "noted: -2.5"
-    field.value = "many"
-    assert guess.value is None
-    assert "a number is due" in said.value
-    field.value = ""
-    assert guess.value is None
-    # A front end without widgets shows the question and how to answer it.
-    assert shown[0]["text/plain"] == in_words(guess)
-    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+def covered(output: list[str]) -> bool:
+    return "<details" in output[0]
 
 
-def test_an_option_is_clicked(shown, monkeypatch):
-    made = fields(monkeypatch)
-    guess = predict("Which?", ("more", "less"))
-    assert made[0][1].value is None  # nothing is chosen for the learner
-    made[0][1].value = "less"
-    assert guess.value == "less"
+# --- each guess belongs to its own question ------------------------------------------------------
+
+
+def test_after_run_all_each_question_finds_its_own_guess_in_any_order(shown: Shown) -> None:
+    options = ("more", "less")
+    for key in ("00.a", "00.b", "00.c"):
+        predict(key, f"Which, {key}?", options)
+        compare(key, "more")
+    answers = shown.outputs[1::2]
+    assert all(map(covered, answers))
+    shown.choose("less", widget=1)
+    assert [covered(answer) for answer in answers] == [True, False, True]
+    assert "You predicted: less. Measured: more. Not what you expected" in answers[1][0]
+    shown.choose("more", widget=0)
+    assert "You predicted: more. Measured: more. Right!" in answers[0][0]
+    assert covered(answers[2])
+    compare("00.b", "less")  # run again with another result
+    assert "You predicted: less. Measured: less. Right!" in shown.outputs[-1][0]
+
+
+def test_a_question_that_is_asked_again_keeps_its_guess(shown: Shown) -> None:
+    for _ in range(2):
+        predict("00.a", "How many?", unit="points")
+        if not shown.outputs[1:]:
+            shown.type("10")
+    assert "You predicted: 10 points." in shown.outputs[-1][0]
+    assert shown.widgets[-1].children[0].value == "10"
+    compare("00.a", POINTS)
+    assert "Well guessed: that lies in the interval." in shown.outputs[-1][0]
+
+
+def test_a_changed_mind_changes_the_comparison_and_an_empty_field_covers_it(shown: Shown) -> None:
+    predict("00.a", "How many?", unit="points")
+    compare("00.a", POINTS)
+    shown.type("2")
+    assert "Your guess was 7.9 points too low." in shown.outputs[1][0]
+    shown.type("10")
+    assert "Well guessed" in shown.outputs[1][0]
+    shown.type("")
+    assert covered(shown.outputs[1])
+
+
+def test_a_guess_of_another_kind_belonged_to_another_version_of_the_question(shown: Shown) -> None:
+    predict("00.a", "How many?", guess=5)
+    compare("00.a", "more")
+    assert covered(shown.outputs[-1])
+
+
+# --- what is asked for, and what is refused ------------------------------------------------------
+
+
+def test_a_number_is_typed_into_a_field_with_a_label(shown: Shown) -> None:
+    predict("00.a", "How many?", unit="points")
+    field, _ = shown.widgets[0].children
+    assert field.description == "Your guess, in points"
+    assert shown.type("−2,5") == ""
+    assert "You predicted: -2.5 points." in shown.outputs[0][0]
+
+
+@pytest.mark.parametrize("text", ["many", "nan", "inf", "-Infinity", "1e999", "5 6"])
+def test_what_is_no_finite_number_is_refused_and_the_last_guess_stays(
+    text: str, shown: Shown
+) -> None:
+    predict("00.a", "How many?", unit="%")
+    shown.type("3 %")
+    assert "Write a number" in shown.type(text)
+    assert "You predicted: 3 %." in shown.outputs[0][0]
+
+
+def test_the_option_that_was_clicked_bears_a_tick(shown: Shown) -> None:
+    predict("00.a", "Which?", ("more", "less"))
+    assert [b.description for b in shown.widgets[0].children] == ["more", "less"]
+    shown.choose("less")
+    assert [b.description for b in shown.widgets[0].children] == ["more", "✓ less"]
+
+
+def test_a_guess_can_be_written_as_code(shown: Shown) -> None:
+    predict("00.a", "Which?", ("more", "less"), guess="less")
+    compare("00.a", "less")
+    assert "Right!" in shown.outputs[-1][1]
 
 
 @pytest.mark.parametrize(
-    ("value", "measured", "said"),
+    ("guess", "measured", "said"),
     [
-        (None, POINTS, "You predicted nothing"),
-        (..., POINTS, "You predicted nothing"),
         (10, POINTS, "Well guessed: that lies in the interval."),
-        ("10", POINTS, "You predicted 10 points. Measured: +9.9 points, 95 % interval"),
+        ("10", POINTS, "You predicted: 10 points. Measured: +9.9 points, 95 % interval"),
         (2, POINTS, "Your guess was 7.9 points too low."),
         (20.0, POINTS, "Your guess was 10.1 points too high."),
         (-2, POINTS, "Your guess was 11.9 points too low."),
-        (12, 0.12, "Well guessed."),
+        (12, 0.12, "Measured: +12.0 points. Well guessed."),
+        (0, 0.0, "Measured: +0.0 points. Well guessed."),
     ],
 )
-def test_a_number_is_compared_in_the_unit_that_is_shown(value, measured, said, capsys):
-    compare(Prediction("How many?", unit="points", value=value), measured)
-    assert said in capsys.readouterr().out
+def test_a_number_is_compared_in_the_unit_that_is_shown(guess, measured, said, shown) -> None:
+    predict("00.a", "How many?", unit="points", guess=guess)
+    compare("00.a", measured)
+    assert said in shown.outputs[-1][1]
 
 
-def test_a_bare_number_is_shown_in_the_unit_that_was_asked_for(capsys):
-    for value, said in ((None, "Measured: 0.5 %. You predicted nothing"), (5, "Measured: 0.5 %.")):
-        compare(Prediction("?", unit="%", value=value), 0.005447)
-        assert said in capsys.readouterr().out
-    compare(Prediction("?"), 3.0)
-    assert "Measured: 3. " in capsys.readouterr().out
+def test_reasons_stand_beside_every_option_once_the_result_is_seen(shown: Shown) -> None:
+    predict("00.a", "Which?", {"more": "It is `1 < 2`.", "less": "No."})
+    assert "No." not in "".join(shown.outputs[0])
+    compare("00.a", "more")
+    shown.choose("less")
+    markup, text = shown.outputs[1]
+    assert "<li>more: It is <code>1 &lt; 2</code>.</li><li>less: No.</li>" in markup
+    assert text.endswith("more: It is `1 < 2`.\nless: No.")
 
 
-def test_an_option_is_compared(capsys):
-    options = ("more", "less")
-    compare(Prediction("?", options, value="more"), "more")
-    compare(Prediction("?", options, value="less"), "more")
-    compare(Prediction("?", options), "more")
-    right, wrong, none = capsys.readouterr().out.splitlines()
-    assert "Right!" in right
-    assert "Not what you expected" in wrong
-    assert "Measured: more. You predicted nothing" in none
+def test_words_of_a_question_are_no_markup(shown: Shown) -> None:
+    predict("00.a", "Is a <b> b?", ("<i>yes", "no & no"), guess="<i>yes")
+    compare("00.a", "no & no")
+    markup = shown.outputs[0][0] + shown.outputs[1][0]
+    assert "<i>yes" not in markup
+    assert "Is a &lt;b&gt; b?" in markup
+    assert "no &amp; no" in markup
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: predict("?", ["only one"]), "leaves no choice"),
-        (lambda: predict("?", unit="miles"), "unit='miles' is unknown"),
-        (lambda: compare(Prediction("?", value="five"), 5.0), "my_guess.value='five' is no number"),
-        (lambda: compare(Prediction("?", ("a", "b"), value="c"), "a"), "none of 'a', 'b'"),
+        (lambda: predict("00.a", "?", ["only one"]), "leaves no choice"),
+        (lambda: predict("00.a", "?", unit="miles"), "unit='miles' is unknown"),
+        (lambda: predict("00.a", "?", guess="five"), "guess='five' is no number"),
+        (lambda: predict("00.a", "?", guess=float("nan")), "guess=nan is no number"),
+        (lambda: predict("00.a", "?", ("a", "b"), guess="c"), "guess='c' is none of 'a', 'b'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, message):
+def test_what_makes_no_sense_is_refused(make, message, shown: Shown) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# --- without a person ----------------------------------------------------------------------------
+
+
+def test_without_a_person_the_question_stands_as_text_and_nothing_scolds(
+    shown: Shown, monkeypatch
+) -> None:
+    monkeypatch.setenv("DISTILL_LIVE", "0")
+    predict("00.a", "How many points are won?", unit="points")
+    compare("00.a", POINTS)
+    predict("00.b", "Which?", ["the student", "neither"])
+    compare("00.b", "neither")
+    assert shown.widgets == []
+    assert [text for _, text in shown.outputs] == [
+        "Predict: How many points are won? (a number, in points)",
+        "Measured: +9.9 points, 95 % interval [+7.8, +12.0], 10 seeds.",
+        "Predict: Which? (the student / neither)",
+        "Measured: neither.",
+    ]
+    # On a page the result can be opened, and hides nothing else of its cell.
+    assert covered(shown.outputs[1])
+    assert "style" not in shown.outputs[1][0]
+
+
+def test_in_a_plain_script_it_is_printed(capsys, live) -> None:
+    predict("00.a", "Which?", ["more", "less"])
+    compare("00.a", "more")
+    assert capsys.readouterr().out == "Predict: Which? (more / less)\nMeasured: more.\n"
+
+
+# --- in the lessons ------------------------------------------------------------------------------
+
+
+def keys(notebook: Path, function: str) -> list[str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    found = []
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and re.search(rf"\b{function}\(", source):
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == function:
+                    found.append(ast.literal_eval(node.args[0]))
+    return found
+
+
+@pytest.mark.parametrize("notebook", LESSONS, ids=lambda path: path.stem)
+def test_every_question_of_a_lesson_has_a_key_of_its_own_and_one_answer(notebook: Path) -> None:
+    asked = keys(notebook, "predict")
+    assert asked
+    assert all(key.startswith(f"{notebook.stem[:2]}.") for key in asked)
+    assert max(Counter(asked).values()) == 1
+    assert keys(notebook, "compare") == asked

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from distill_lessons import page
+
 State = Literal["correct", "not yet", "not attempted", "noted"]
-LOOKS = {  # a sign, so that colour does not speak alone, and the colour
-    "correct": ("✓", "#1b7837"),
-    "not yet": ("✗", "#b35806"),
-    "not attempted": ("○", "#5a5a5a"),
-    "noted": ("✎", "#2166ac"),
+LOOKS: dict[State, tuple[str, page.Tone]] = {  # a sign, so that colour does not speak alone
+    "correct": ("✓", "good"),
+    "not yet": ("✗", "nearly"),
+    "not attempted": ("○", "plain"),
+    "noted": ("✎", "ask"),
 }
 
 
@@ -27,14 +28,9 @@ class Verdict:
         return f"{self.state.capitalize()}. {self.text}".strip()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        sign, colour = LOOKS[self.state]
-        said = html.escape(self.text).replace("\n", "<br>")
-        return {
-            "text/plain": str(self),
-            "text/html": f'<div style="border-left:4px solid {colour};padding:.3em .8em;'
-            f'margin:.4em 0"><b style="color:{colour}">{sign} {self.state.capitalize()}.</b> '
-            f"{said}</div>",
-        }
+        sign, tone = LOOKS[self.state]
+        shown = page.box(tone, f"{sign} {self.state.capitalize()}.", page.prose(self.text))
+        return {"text/plain": str(self), "text/html": shown}
 
 
 def display(verdict: Verdict) -> None:

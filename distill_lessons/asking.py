@@ -1,0 +1,111 @@
+"""Buttons and fields to answer with, and what is left of them where nobody can click.
+
+A saved notebook holds no widgets, only a reference to them: reopened, JupyterLab would say "model
+not found". So whatever must last is shown as HTML in an output of its own, and what cannot be used
+any more is hidden. Knows nothing of questions and answers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from distill_lessons import page
+
+ANSWERS = "distill-answers"  # the class of a box that still works
+
+# For the HTML above the buttons: a widget whose kernel has gone is hidden, and the hint to run the
+# cell is shown in its place.
+RERUN = f"""<style>
+.{ANSWERS}.jupyter-widgets-disconnected,
+.jp-OutputArea-output.jupyter-widgets:not(:has(*)) {{ display: none; }}
+.jp-OutputArea:has(.{ANSWERS}:not(.jupyter-widgets-disconnected)) .distill-rerun {{
+  display: none;
+}}
+</style>{page.KEEP_KEYS}<small class="distill-rerun">No buttons below? Run this cell.</small>"""
+
+
+def buttons(options: Iterable[str], chosen: str | None, note: Callable[[str], None]) -> Any:
+    """Return one button for each option; the chosen one bears a tick.
+
+    Args:
+        options: what may be chosen.
+        chosen: what was chosen before, if anything.
+        note: called with the option that was clicked.
+    """
+    import ipywidgets as widgets
+
+    made: dict[str, Any] = {}
+
+    def mark(chosen: str | None) -> None:
+        for option, button in made.items():
+            button.description = f"✓ {option}" if option == chosen else option
+
+    def clicked(option: str) -> None:
+        mark(option)
+        note(option)
+
+    for option in options:
+        made[option] = widgets.Button(layout=widgets.Layout(width="auto"))
+        made[option].on_click(lambda _, option=option: clicked(option))
+    mark(chosen)
+    return _kept(widgets.VBox(list(made.values()), layout=widgets.Layout(width="fit-content")))
+
+
+def number(label: str, value: float | None, note: Callable[[float | None], None]) -> Any:
+    """Return a field for a number, which is noted with Enter or when the field is left.
+
+    Args:
+        label: what the field asks for, with the unit.
+        value: what stood there before, if anything.
+        note: called with the number, or None for an empty field; never with NaN or infinity.
+    """
+    import ipywidgets as widgets
+
+    field = widgets.Text(
+        value="" if value is None else f"{value:g}",
+        description=label,
+        placeholder="a number",
+        continuous_update=False,
+        style={"description_width": "initial"},
+        layout=widgets.Layout(width="fit-content"),
+    )
+    said = widgets.HTML()
+
+    def read(change: dict[str, Any]) -> None:
+        try:
+            given = to_number(change["new"]) if change["new"].strip() else None
+        except ValueError:
+            said.value = '<span role="alert">Write a number, such as 5 or -0.3.</span>'
+            return
+        said.value = ""
+        note(given)
+
+    field.observe(read, names="value")
+    return _kept(widgets.VBox([field, said]))
+
+
+def to_number(text: object) -> float:
+    """Return a number as people write it: with a decimal comma, a minus sign, a per cent sign.
+
+    Raises:
+        ValueError: if it is none, or not a finite one.
+    """
+    found = float(str(text).replace(",", ".").replace("−", "-").strip(" %"))
+    if not math.isfinite(found):
+        raise ValueError(f"{text!r} is not a finite number")
+    return found
+
+
+def show(widget: Any) -> None:
+    """Show buttons or a field, and nothing at all where there are no widgets."""
+    from IPython.display import display
+
+    display(widget._repr_mimebundle_() | {"text/plain": "", "text/html": ""}, raw=True)
+
+
+def _kept(box: Any) -> Any:
+    for name in (ANSWERS, page.KEYS):
+        box.add_class(name)
+    return box
