@@ -79,7 +79,7 @@ BLANK = {
 
 def submission(notebook: Cell, learner: str = "anna") -> submissions.Submission:
     cells_ = [submissions._cell(c) for c in notebook["cells"] if c["cell_type"] == "code"]
-    return submissions.Submission(learner, "anna.ipynb", "00", tuple(cells_))
+    return submissions.Submission(learner, "", "anna.ipynb", "00", tuple(cells_))
 
 
 def lingering() -> list[list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from labs import hand_in, invoke, small, solutions, stored
+from labs import code, hand_in, invoke, small, solutions, stored
 
 from distill_lessons.exercises import catalogue, cells
 from distill_lessons.grading import student, submissions
@@ -102,3 +102,46 @@ def test_a_folder_without_submissions_is_refused(tmp_path: Path) -> None:
         done = invoke("grade", folder)
         assert done.exit_code == 2
         assert done.stderr.startswith("problem: DIR=")
+
+
+OTHER = "from distill_lessons.exercises import lesson_00 as ex"
+
+
+@pytest.mark.parametrize("line", [f"# {OTHER}", f'"""\n{OTHER}\n"""', OTHER, f"{OTHER}\n%time x ="])
+def test_an_import_does_not_decide_which_lesson_is_graded(tmp_path: Path, line: str) -> None:
+    notebook = student.blank(stored("02"))
+    notebook["cells"].insert(0, code(line))
+    (one,) = submissions.collect(hand_in(tmp_path / "in", ann=notebook))
+    assert one.lesson == "02"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells_", "lesson"),
+    [
+        ("ann", ["x = 1", "import distill_lessons.exercises.lesson_03 as e"], "03"),
+        ("ann", ["from distill_lessons.exercises.lesson_04 import class_bias"], "04"),
+        (
+            "ann",
+            ["%matplotlib inline\nfrom distill_lessons.exercises import lesson_05 as ex"],
+            "05",
+        ),
+        ("ann", ["%matplotlib inline\n# from distill_lessons.exercises import lesson_05"], None),
+        ("ann", [f'x = "{OTHER}"', "from distill_lessons.exercises import lesson_06"], "06"),
+        ("ann", [f"# {OTHER}"], None),
+        ("ann_02_soft_targets", [OTHER], "02"),
+        ("ann_99_no_lesson", [OTHER], "00"),
+    ],
+)
+def test_without_marks_the_name_tells_the_lesson_else_the_imports(
+    tmp_path: Path, name: str, cells_: list[str], lesson: str | None
+) -> None:
+    notebook = {"cells": [code(source) for source in cells_]}
+    (one,) = submissions.collect(hand_in(tmp_path / "in", **{name: notebook}))
+    assert one.lesson == lesson
+
+
+def test_of_two_lessons_in_one_notebook_the_one_with_more_marks_counts(tmp_path: Path) -> None:
+    notebook = student.blank(stored("02"))
+    notebook["cells"] += small()["cells"][:2]  # tried here, out of curiosity
+    (one,) = submissions.collect(hand_in(tmp_path / "in", ann=notebook))
+    assert one.lesson == "02"

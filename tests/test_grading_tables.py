@@ -14,7 +14,7 @@ from distill_lessons.grading import marking, submissions, tables
 
 def test_a_table_holds_no_formula_and_every_name(tmp_path: Path) -> None:
     odd = ["=cmd|' /C calc'!A0", "@x", "-2+3", 'Zoë, "Jr"', "two\nlines", "caf\udce9"]
-    marked = [marking.Marked(submissions.Submission(name, "f"), {}, ("=1+1",)) for name in odd]
+    marked = [marking.Marked(submissions.Submission(name, file="f"), {}, ("=1+1",)) for name in odd]
     tables.write_csv(marked, tmp_path / "t.csv")
     found = rows_of(tmp_path / "t.csv")
     assert list(found) == [*(f"'{name}" for name in odd[:3]), *odd[3:5], "caf\\udce9"]

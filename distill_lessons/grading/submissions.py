@@ -1,30 +1,39 @@
 """The notebooks that came back, as cells: who, which lesson, and what is amiss with each file.
 
-Accepts any of ``LEARNER.ipynb``, ``LEARNER_02_soft_targets.ipynb``, ``LEARNER/02_….ipynb`` and
-nbgrader's ``LEARNER/ASSIGNMENT/02_….ipynb``. Reads files, runs nothing; no file stops the others.
+Accepts any of ``LEARNER.ipynb``, ``LEARNER_02_soft_targets.ipynb``, ``LEARNER/02_….ipynb``,
+nbgrader's ``LEARNER/ASSIGNMENT/02_….ipynb`` and what learning platforms export, see `names`. Reads
+files, runs nothing; no file stops the others.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 import re
 import stat
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.cells import CHECK
+from distill_lessons.grading import names
 
 HUGE = 20 * 2**20  # bytes; a lesson with all its figures has half a million
-_LESSON_IN_NAME = re.compile(r"(?:^|(?<=.)[ _-])(\d\d)_[a-z_]+$")
-_IMPORT = re.compile(r"distill_lessons\.exercises(?: import |\.)lesson_(\d\d)\b")
+EXERCISES = "distill_lessons.exercises"
+# In a cell that Python cannot read, such as one with half a line.
+_IMPORT = re.compile(
+    r"^\s*(?:from|import) distill_lessons\.exercises(?: import |\.)lesson_(\d\d)\b"
+)
 # What an honest answer has no use for. It earns nothing here; a person should look at it.
 _SUSPECT = re.compile(
     r"\.(?:reference|expected|mistakes)\b|\bget_objects\b"
     r"|\bexercises(?:\.| import )(?:answers|exercise|compare)\b"
     r"|\bex\.\w+\.(?:check|judge|compare|output|cases|ask)\s*=[^=]"
+    r"|\bobject\.__setattr__|\bfind_spec\b|\banswers/|\bgetppid\b|\bos\.kill\b|\bmemfd_create\b"
 )
 
 
@@ -33,18 +42,22 @@ class Submission:
     """One notebook, or one learner without any.
 
     Attributes:
-        learner: the name of the folder or file.
+        learner: who handed it in, by the name of the folder or file.
+        id: the learning platform's number for the learner; "" where it gives none.
         file: its path below the folder of submissions; "" if there is none.
         lesson: two digits; None if it is not known.
         cells: its code cells: `source`, and `answer` or `check` with an exercise's name or None.
         notes: what is amiss with the file.
+        hash: SHA-256 of the file; "" where it could not be read.
     """
 
     learner: str
+    id: str = ""
     file: str = ""
     lesson: str | None = None
     cells: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    hash: str = ""
 
 
 def collect(folder: Path) -> list[Submission]:
@@ -58,57 +71,65 @@ def collect(folder: Path) -> list[Submission]:
     """
     if not folder.is_dir():
         raise ValueError(f"DIR={str(folder)!r} is no folder. Name the one with the submissions.")
-    found = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__")):
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            files = [f for f in sorted(entry.rglob("*.ipynb")) if _counts(f, entry)]
-            found += [_read(f, folder, entry.name) for f in files]
-            if not files:
-                found.append(Submission(entry.name, notes=("no notebook in this folder",)))
-        elif entry.suffix == ".ipynb":
-            found.append(_read(entry, folder, _LESSON_IN_NAME.sub("", entry.stem) or entry.stem))
+    found = [one for entry in sorted(folder.iterdir()) for one in _entry(entry, folder)]
     if not found:
         raise ValueError(
             f"DIR={str(folder)!r} holds no notebook. It should hold LEARNER.ipynb files, or a "
             "folder with notebooks for each learner."
         )
-    copies = Counter((one.learner, one.lesson) for one in found)
+    handed_in = {(one.learner, one.id) for one in found if one.file}
+    found = [one for one in found if one.file or (one.learner, one.id) not in handed_in]
+    copies = Counter((one.learner, one.id, one.lesson) for one in found)
     return [
         replace(one, notes=(*one.notes, f"one of {n} notebooks of this lesson: {one.file}"))
-        if (n := copies[one.learner, one.lesson]) > 1 and one.lesson
+        if (n := copies[one.learner, one.id, one.lesson]) > 1 and one.lesson
         else one
-        for one in sorted(found, key=lambda one: (one.learner, one.lesson or "", one.file))
+        for one in sorted(found, key=lambda o: (o.learner, o.id, o.lesson or "", o.file))
     ]
+
+
+def _entry(entry: Path, folder: Path) -> Iterator[Submission]:
+    """Read what one name in the folder of submissions stands for."""
+    if entry.name.startswith((".", "__")):
+        return
+    if entry.is_dir() and not entry.is_symlink():
+        owner = names.read(entry.name)
+        files = [f for f in sorted(entry.rglob("*.ipynb")) if _counts(f, entry)]
+        for file in files:
+            yield _read(file, folder, owner)
+        if not files:
+            yield Submission(owner.learner, owner.id, notes=("no notebook in this folder",))
+    elif entry.suffix == ".ipynb":
+        yield _read(entry, folder, names.read(entry.stem))
 
 
 def _counts(file: Path, learner: Path) -> bool:
     return not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(learner).parts)
 
 
-def _read(file: Path, folder: Path, learner: str) -> Submission:
-    where = file.relative_to(folder).as_posix()
+def _read(file: Path, folder: Path, owner: names.Named) -> Submission:
+    one = Submission(owner.learner, owner.id, file.relative_to(folder).as_posix())
     try:
         about = file.lstat()
         if not stat.S_ISREG(about.st_mode):
-            return Submission(learner, where, notes=("not a file but a link or a device",))
+            return replace(one, notes=("not a file but a link or a device",))
         if about.st_size > HUGE:
             size = f"{about.st_size / 2**20:.0f} MiB"
-            return Submission(learner, where, notes=(f"too large for a notebook ({size})",))
-        content = json.loads(file.read_bytes())
-        listed = content["cells"]
+            return replace(one, notes=(f"too large for a notebook ({size})",))
+        content = file.read_bytes()
+        one = replace(one, hash=hashlib.sha256(content).hexdigest())
+        listed = json.loads(content)["cells"]
         cells = [_cell(cell) for cell in listed if cell.get("cell_type") == "code"]
     except OSError as error:
-        return Submission(learner, where, notes=(f"cannot be read ({error.strerror})",))
+        return replace(one, notes=(f"cannot be read ({error.strerror})",))
     except (ValueError, RecursionError):
-        return Submission(learner, where, notes=("damaged: the file is not JSON",))
+        return replace(one, notes=("damaged: the file is not JSON",))
     except (KeyError, TypeError, AttributeError):
-        return Submission(learner, where, notes=("damaged: JSON, but no notebook of format 4",))
-    lesson = _lesson(cells, file.stem)
+        return replace(one, notes=("damaged: JSON, but no notebook of format 4",))
+    lesson = _lesson(cells, names.read(file.stem).lesson)
     if lesson is None:
-        return Submission(learner, where, notes=("not a lesson of this course",))
-    return Submission(learner, where, lesson, tuple(cells), tuple(_remarks(cells, lesson)))
+        return replace(one, notes=("not a lesson of this course",))
+    return replace(one, lesson=lesson, cells=tuple(cells), notes=tuple(_remarks(cells, lesson)))
 
 
 def _cell(cell: dict[str, Any]) -> dict[str, Any]:
@@ -129,17 +150,35 @@ def _cell(cell: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _lesson(cells: list[dict[str, Any]], stem: str) -> str | None:
-    """Tell the lesson by what is imported, else by the file's name, else by the exercises."""
-    text = "\n".join(cell["source"] for cell in cells)
-    named = _LESSON_IN_NAME.search(stem)
-    for number in [*_IMPORT.findall(text), *([named[1]] if named else [])]:
-        if number in catalogue.LESSONS:
-            return str(number)
-    names = {cell["answer"] for cell in cells} - {None}
-    shared = {n: len(names & catalogue.of_lesson(n).keys()) for n in catalogue.LESSONS if names}
-    best = max(shared, key=lambda n: shared[n], default=None)
-    return best if best and shared[best] else None
+def _lesson(cells: list[dict[str, Any]], named: str | None) -> str | None:
+    """Tell the lesson: by the exercises it has, else by the file's name, else by its imports."""
+    have = {cell["answer"] for cell in cells} - {None}
+    shared = {n: len(have & catalogue.of_lesson(n).keys()) for n in catalogue.LESSONS if have}
+    most = max(shared.values(), default=0)
+    by_exercises = [n for n, count in shared.items() if count == most > 0]
+    candidates = [*([named] if named else []), *(n for cell in cells for n in _imported(cell))]
+    if len(by_exercises) > 1:  # as many of the one as of the other
+        candidates = [n for n in candidates if n in by_exercises]
+    elif by_exercises:
+        return by_exercises[0]
+    return next((n for n in candidates if n in catalogue.LESSONS), None)
+
+
+def _imported(cell: dict[str, Any]) -> list[str]:
+    """Return the lessons whose exercises a cell imports. A comment or a text imports nothing."""
+    try:
+        nodes = list(ast.walk(ast.parse(cell["source"])))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        lines = cell["source"].splitlines()
+        return [found[1] for line in lines if (found := _IMPORT.match(line))]
+    modules: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules += [f"{node.module}.{alias.name}" for alias in node.names] + [str(node.module)]
+    first = f"{EXERCISES}.lesson_"
+    return [module[len(first) : len(first) + 2] for module in modules if module.startswith(first)]
 
 
 def _remarks(cells: list[dict[str, Any]], lesson: str) -> list[str]:
