@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from distill_lessons import seeds
+
 Shape = tuple[int, int, int]
 
 
@@ -22,9 +24,11 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     """Build a module with initial weights that depend on `seed` alone.
 
     torch initialises from its global generator; this sets it, builds, and puts it back.
+
+    Raises:
+        TypeError: if the seed is no whole number.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeds.fork(seed, torch.get_default_device()):
         return build()
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from distill_lessons import seeds
 from distill_lessons.explain import forward
 
 # What DeepExplainer has a rule for.
@@ -83,8 +84,7 @@ def check_explainable(model: nn.Module, x_shape: tuple[int, ...]) -> list[str]:
         leaf.register_forward_pre_hook(enter)
         leaf.register_forward_hook(leave)
     reference = next(net.parameters(), torch.zeros(()))
-    with torch.random.fork_rng(), torch.inference_mode(False), torch.enable_grad():
-        torch.manual_seed(0)
+    with seeds.fork(0, reference.device), torch.inference_mode(False), torch.enable_grad():
         x = torch.rand(2, *x_shape, dtype=reference.dtype, device=reference.device)
         with watch:
             net(x.requires_grad_())

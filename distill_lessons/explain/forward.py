@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import settings
+from distill_lessons import seeds, settings
 
 SILENT_IN_EVAL = (nn.Dropout, nn.Identity)  # do nothing in eval mode
 MIB = 2**20
@@ -155,15 +155,14 @@ def announce(work: str, rows: int, seconds: float) -> bool:
 
 
 @contextmanager
-def private_randomness(seed: int) -> Iterator[None]:
+def private_randomness(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """Run code that uses global random states, and put Python's, NumPy's and torch's back after.
 
     Gradients are switched on inside, for explainers that need them under the caller's no_grad.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
-        with torch.random.fork_rng(), torch.inference_mode(False), torch.enable_grad():
-            torch.manual_seed(seed)
+        with seeds.fork(seed, device), torch.inference_mode(False), torch.enable_grad():
             np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             yield
