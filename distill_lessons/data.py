@@ -1,20 +1,23 @@
 """A data set as tensors in memory, split into train, valid and test.
 
-Images are float32 in [0, 1], shape ``(N, C, H, W)``; labels are int64, shape ``(N,)``. Nothing here
-knows about models. Downloads and folders of images are read in `sources`.
+What `load` returns are images: float32 in [0, 1], ``(N, C, H, W)``, with int64 labels ``(N,)``. A
+`Split` of your own may hold other inputs and other targets. Nothing here knows about models.
+Downloads and folders of images are read in `sources`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from distill_lessons import seeds
 from distill_lessons.settings import DATASETS, Settings, expanded, one_of
 from distill_lessons.settings import load as load_settings
+from distill_lessons.tensors import Target, check_examples, class_labels, each
 
 # The label of an image without a label. It is torch's `ignore_index`, which cross-entropy skips.
 UNLABELLED = -100
@@ -28,58 +31,63 @@ SHARES = (0.70, 0.10, 0.20)
 
 @dataclass(frozen=True)
 class Split:
-    """Images with their labels.
+    """Examples with their targets.
 
     Attributes:
-        x: images in [0, 1], shape ``(N, C, H, W)``, float32.
-        y: labels from 0 to K-1, or `UNLABELLED`, shape ``(N,)``, int64.
+        x: inputs with N examples along the first axis. Floats: images in [0, 1] ``(N, C, H, W)``,
+            tables ``(N, F)``, spectra... Or int64: tokens ``(N, L)``.
+        y: labels from 0 to K-1, or `UNLABELLED`, shape ``(N,)``, int64. Or another target: a tensor
+            ``(N, ...)`` such as soft targets or class maps, or a tuple or dict of such tensors,
+            such as boxes and their classes; what it means is known to the objective of a training.
+        mask: which places of each input count, ``(N, ...)``: the second argument of the model. None
+            for a model of one argument.
     """
 
     x: Tensor
-    y: Tensor
+    y: Target
+    mask: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse tensors that do not belong together.
 
         Raises:
-            ValueError: if the shapes or types are wrong, or there is no image.
+            TypeError: if a part is no tensor.
+            ValueError: if shapes or types are wrong, a number is not finite, or there is no
+                example.
         """
-        if self.x.ndim != 4:
-            raise ValueError(f"x has shape {tuple(self.x.shape)}; images need (N, C, H, W).")
-        if not self.x.is_floating_point():
-            raise ValueError(
-                f"x has type {self.x.dtype}; images are floats in [0, 1]: use x.float() / 255."
-            )
-        if self.y.shape != self.x.shape[:1]:
-            raise ValueError(
-                f"y has shape {tuple(self.y.shape)} for {len(self.x)} images; give one label each."
-            )
-        if self.y.dtype != torch.int64:
-            raise ValueError(f"y has type {self.y.dtype}; labels are int64: use y.long().")
-        if len(self.x) == 0:
-            raise ValueError("x holds no image: an empty split can neither train nor measure.")
+        check_examples(self.x, self.y, self.mask)
 
     def __len__(self) -> int:
-        """Return the number of images."""
+        """Return the number of examples."""
         return len(self.x)
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The arguments of a model: x, and the mask if there is one."""
+        return (self.x,) if self.mask is None else (self.x, self.mask)
+
     def take(self, index: Tensor | Sequence[int]) -> Split:
-        """Return the images at `index`, in that order."""
+        """Return the examples at `index`, in that order."""
         index = torch.as_tensor(index, device=self.x.device)
         index = index if len(index) else index.long()  # of an empty list torch makes floats
-        return Split(self.x[index], self.y[index])
+        return self._each(lambda part: part[index])
 
     def to(self, device: str | torch.device) -> Split:
         """Return the split on `device`."""
-        return Split(self.x.to(device), self.y.to(device))
+        return self._each(lambda part: part.to(device))
 
     def without_labels(self) -> Split:
-        """Return the same images with every label hidden."""
-        return Split(self.x, torch.full_like(self.y, UNLABELLED))
+        """Return the same examples with every target hidden: their labels are `UNLABELLED`."""
+        hidden = torch.full((len(self),), UNLABELLED, device=self.x.device)
+        return replace(self, y=hidden)
 
     def without_class(self, label: int) -> Split:
-        """Return the split without the images of class `label`."""
-        return self.take(torch.nonzero(self.y != label).flatten())
+        """Return the split without the examples of class `label`."""
+        return self.take(torch.nonzero(class_labels("split.y", self.y) != label).flatten())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Split:
+        mask = None if self.mask is None else change(self.mask)
+        return Split(change(self.x), each(change, self.y), mask)
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,14 @@ class Data:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+        """Channels, height and width of an image.
+
+        Raises:
+            ValueError: if the inputs are no images.
+        """
+        if self.train.x.ndim != 4:
+            shape = tuple(self.train.x.shape)
+            raise ValueError(f"{self.name} holds inputs of shape {shape}, not (N, C, H, W) images.")
         c, h, w = self.train.x.shape[1:]
         return c, h, w
 
@@ -105,7 +120,7 @@ class Data:
 
     @property
     def n_features(self) -> int:
-        """C * H * W, the number of inputs of a model."""
+        """The number of inputs of a model; C * H * W for images."""
         return self.train.x[0].numel()
 
     def to(self, device: str | torch.device) -> Data:
@@ -192,7 +207,7 @@ def stratified_subset(split: Split, n: int, *, seed: int) -> Split:
     Raises:
         ValueError: if the split does not hold `n` images, or `n` leaves a class without one.
     """
-    return split.take(stratified_index(split.y, n, seed=seed))
+    return split.take(stratified_index(class_labels("split.y", split.y), n, seed=seed))
 
 
 def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
@@ -214,7 +229,7 @@ def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
     present = y.unique()
     if n < len(present):
         raise ValueError(f"n={n} leaves some of the {len(present)} classes empty; ask for more.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeds.generator(seed)
     on_cpu = y.cpu()
     labels, counts = on_cpu.unique(return_counts=True)
     parts = []
@@ -242,7 +257,7 @@ def split_indices(
     Raises:
         ValueError: if a class has fewer images than there are parts.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeds.generator(seed)
     parts: list[list[Tensor]] = [[] for _ in shares]
     labels, counts = y.unique(return_counts=True)
     if int(counts.min()) < len(shares):

@@ -11,20 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import evaluation, losses, training
+from distill_lessons import evaluation, losses, seeds, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.fast import closed_form
+from distill_lessons.tensors import class_labels, joined, parts
 
 
-def teacher_logits(teacher: nn.Module, x: Tensor) -> Tensor:
+def teacher_logits(teacher: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the teacher's logits for every image, computed once, without gradients, ``(N, K)``.
 
     The teacher runs in eval mode and is left exactly as it was.
 
+    Args:
+        teacher: any net that returns logits.
+        x: inputs ``(N, ...)``.
+        mask: second argument of the teacher, see `evaluation.predict`.
+
     Raises:
         ValueError: if the teacher returns NaN or infinite logits.
     """
-    z = evaluation.predict(teacher, x)
+    z = evaluation.predict(teacher, x, mask)
     losses.check_logits("teacher_logits", z)
     return z
 
@@ -62,7 +68,8 @@ def distill(
     check_distillation(student, transfer, z_teacher, T, alpha)
     z = closed_form.wide(z_teacher, transfer.x)
     temperatures, weights = closed_form.terms(T, alpha, z)
-    targets = closed_form.targets(z, transfer.y, temperatures)  # (2, K, N)
+    labels = class_labels("transfer.y", transfer.y)
+    targets = closed_form.targets(z, labels, temperatures)  # (2, K, N)
     # KL is the cross-entropy with the teacher, less the teacher's own entropy.
     excess: Tensor = weights[0, 0] * torch.special.entr(targets[0]).sum(0)  # (N,)
     table = targets.permute(2, 0, 1).contiguous()  # (N, 2, K): an image's numbers side by side
@@ -88,14 +95,15 @@ def check_distillation(
             f"z_teacher has {len(z_teacher)} rows for {len(transfer)} transfer images; compute it "
             "with teacher_logits(teacher, transfer.x)."
         )
-    n_classes = evaluation.predict(student, transfer.x[:1]).shape[1]
+    n_classes = evaluation.predict(student, *transfer.take([0]).inputs).shape[1]
     if n_classes != z_teacher.shape[1]:
         raise ValueError(
             f"z_teacher has {z_teacher.shape[1]} classes but the student returns {n_classes} "
             "logits; teacher and student must know the same classes."
         )
-    losses.check_labels("transfer.y", transfer.y, z_teacher)
-    if alpha > 0 and bool((transfer.y == UNLABELLED).all()):
+    labels = class_labels("transfer.y", transfer.y)
+    losses.check_labels("transfer.y", labels, z_teacher)
+    if alpha > 0 and bool((labels == UNLABELLED).all()):
         raise ValueError(
             f"alpha={alpha} weighs labels, but no transfer image has one; use alpha=0."
         )
@@ -117,15 +125,31 @@ def fine_tune(
 
 
 def join(*splits: Split) -> Split:
-    """Return one split with the images of all, in order; say, a labelled and an unlabelled one.
+    """Return one split with the examples of all, in order; say, a labelled and an unlabelled one.
 
     Raises:
-        ValueError: if no split is given, or their images differ in shape.
+        ValueError: if no split is given, or their inputs, masks or targets differ in form.
     """
     shapes = {tuple(split.x.shape[1:]) for split in splits}
     if len(shapes) != 1:
         raise ValueError(f"splits have images of shapes {sorted(shapes)}; join those of one shape.")
-    return Split(torch.cat([s.x for s in splits]), torch.cat([s.y for s in splits]))
+    forms = list(dict.fromkeys(_form(split) for split in splits))
+    if len(forms) != 1:
+        raise ValueError(f"splits differ in form ({'; '.join(forms)}); join those of one form.")
+    masks = [split.mask for split in splits if split.mask is not None]
+    return Split(
+        torch.cat([split.x for split in splits]),
+        joined([split.y for split in splits]),
+        torch.cat(masks) if masks else None,
+    )
+
+
+def _form(split: Split) -> str:
+    """Describe one example, but for its numbers and their precision."""
+    tensors = {"x": split.x, **parts(split.y)}
+    tensors |= {} if split.mask is None else {"mask": split.mask}
+    kinds = {k: "float" if t.is_floating_point() else str(t.dtype)[6:] for k, t in tensors.items()}
+    return ", ".join(f"{k} {kinds[k]} {tuple(t.shape[1:])}" for k, t in tensors.items())
 
 
 def uniform_noise(like: Split, n: int, *, seed: int) -> Split:
@@ -136,7 +160,7 @@ def uniform_noise(like: Split, n: int, *, seed: int) -> Split:
         n: how many, at least 1.
         seed: same seed, same noise.
     """
-    x = torch.rand(_at_least_one(n), *like.x.shape[1:], generator=_generator(seed))
+    x = torch.rand(_at_least_one(n), *like.x.shape[1:], generator=seeds.generator(seed))
     return _unlabelled(x, like)
 
 
@@ -152,13 +176,9 @@ def marginal_noise(like: Split, n: int, *, seed: int) -> Split:
     """
     pixels = like.x.flatten(1).cpu()  # (N, F)
     rows = torch.randint(
-        0, len(like), (_at_least_one(n), pixels.shape[1]), generator=_generator(seed)
+        0, len(like), (_at_least_one(n), pixels.shape[1]), generator=seeds.generator(seed)
     )
     return _unlabelled(pixels.gather(0, rows).reshape(n, *like.x.shape[1:]), like)
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _at_least_one(n: int) -> int:

@@ -5,7 +5,7 @@ Everything here runs a model in eval mode and leaves it as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -15,20 +15,26 @@ from torch.nn import functional as F
 
 from distill_lessons import losses
 from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.tensors import class_labels
 
 
-def predict(model: nn.Module, x: Tensor, *, batch_size: int = 2048) -> Tensor:
+def predict(
+    model: nn.Module, x: Tensor, mask: Tensor | None = None, *, batch_size: int = 2048
+) -> Tensor:
     """Return the logits of a model in eval mode, shape ``(N, K)``; its mode is restored.
 
     Args:
         model: any net that returns logits.
-        x: images ``(N, C, H, W)``.
-        batch_size: how many images go through at once; bounds the memory.
+        x: inputs ``(N, ...)``, images ``(N, C, H, W)``; ``predict(model, *split.inputs)`` gives the
+            mask of a split too.
+        mask: second argument of the model, ``(N, ...)``; None if it takes one.
+        batch_size: how many examples go through at once; bounds the memory.
     """
-    with torch.inference_mode(), evaluating(model):
-        z = torch.cat([model(part) for part in x.split(batch_size)])
-    # Cloned outside of inference mode: an inference tensor could not enter a backward pass later.
-    return z.clone()
+    inputs = [part.split(batch_size) for part in (x, mask) if part is not None]
+    # Not in inference mode: what a net makes on the way, such as the weights that a hook computes,
+    # could not enter a backward pass later.
+    with torch.no_grad(), evaluating(model):
+        return torch.cat([model(*parts) for parts in zip(*inputs, strict=True)])
 
 
 def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
@@ -37,17 +43,23 @@ def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
     Raises:
         ValueError: if an image has no label, or one that the model does not know.
     """
-    z = predict(model, split.x)
-    check_labelled("split", split, z)
-    accuracy = (z.argmax(1) == split.y).float().mean()
-    return {"loss": float(F.cross_entropy(z, split.y)), "accuracy": float(accuracy)}
+    z = predict(model, *split.inputs)
+    y = labels_of("split", split, z)
+    accuracy = (z.argmax(1) == y).float().mean()
+    return {"loss": float(F.cross_entropy(z, y)), "accuracy": float(accuracy)}
 
 
-def check_labelled(argument: str, split: Split, z: Tensor) -> None:
-    """Raise a ValueError unless every image has a label, and one of the classes of logits `z`."""
-    if bool((split.y == UNLABELLED).any()):
+def labels_of(argument: str, split: Split, z: Tensor) -> Tensor:
+    """Return the labels of a split, each of them one of the classes of logits `z`.
+
+    Raises:
+        ValueError: if an example has no label or another target, or one that is no class of `z`.
+    """
+    y = class_labels(f"{argument}.y", split.y)
+    if bool((y == UNLABELLED).any()):
         raise ValueError(f"{argument} holds images without labels; accuracy needs all of them.")
-    losses.check_labels(f"{argument}.y", split.y, z)
+    losses.check_labels(f"{argument}.y", y, z)
+    return y
 
 
 def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.DataFrame, float]:
@@ -69,10 +81,10 @@ def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.D
     """
     if bins < 1:
         raise ValueError(f"bins={bins} must be at least 1; 10 is usual.")
-    z = predict(model, split.x)
-    check_labelled("split", split, z)
+    z = predict(model, *split.inputs)
+    y = labels_of("split", split, z)
     confidence, guess = z.softmax(1).cpu().max(1)
-    frame = pd.DataFrame({"confidence": confidence, "accuracy": guess == split.y.cpu()})
+    frame = pd.DataFrame({"confidence": confidence, "accuracy": guess == y.cpu()})
     frame["bin"] = (frame["confidence"] * bins).astype(int).clip(upper=bins - 1)
     table = frame.groupby("bin").agg(
         confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), images=("bin", "size")
@@ -82,23 +94,24 @@ def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.D
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into eval mode, and every part of it back into its own mode afterwards."""
-    with _mode(model, training=False):
+def evaluating(*models: nn.Module) -> Iterator[None]:
+    """Put models into eval mode, and every part of them back into its own mode afterwards."""
+    with _mode(models, training=False):
         yield
 
 
 @contextmanager
-def training_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model into train mode, and every part of it back into its own mode afterwards."""
-    with _mode(model, training=True):
+def training_mode(*models: nn.Module) -> Iterator[None]:
+    """Put models into train mode, and every part of them back into its own mode afterwards."""
+    with _mode(models, training=True):
         yield
 
 
 @contextmanager
-def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.train(training)
+def _mode(models: Sequence[nn.Module], *, training: bool) -> Iterator[None]:
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    for model in models:
+        model.train(training)
     try:
         yield
     finally:

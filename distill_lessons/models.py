@@ -28,7 +28,7 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     Raises:
         TypeError: if the seed is no whole number.
     """
-    with seeds.fork(seed, torch.get_default_device()):
+    with seeds.fork_rng(seed, torch.get_default_device()):
         return build()
 
 

@@ -1,7 +1,7 @@
 """Random numbers that depend on a seed alone.
 
 A generator of one's own is the plain way, `generator`. Initial weights and dropout take none: torch
-draws them from a global generator for each device. `fork` seeds those of the device in use, and
+draws them from a global generator for each device. `fork_rng` seeds those of the device in use, and
 only those: to fork or to seed all devices would open every GPU of a shared server.
 """
 
@@ -30,7 +30,7 @@ def generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
 
 
 @contextmanager
-def fork(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
+def fork_rng(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """Seed torch's global generators for a block, and put them back after it.
 
     Those of the CPU and of `device` are seeded; no other device is opened. While one thread is

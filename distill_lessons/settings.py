@@ -7,6 +7,7 @@ models or torch, apart from asking torch whether there is a GPU.
 from __future__ import annotations
 
 import difflib
+import operator
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ class Settings:
         dataset: one of `DATASETS`, or ``"folder:PATH"``.
         data_dir: where data sets are looked for and downloaded to.
         device: a torch device name, such as ``"cpu"`` or ``"cuda"``.
-        seed: the seed that every lesson starts from.
+        seed: decides which images are for training, validation and test, and the random examples of
+            lesson 03. Initial weights and the order of the images have seeds of their own, which
+            stand in the lessons' cells.
         strict: True under test: a claim that fails raises instead of only saying so.
         live: whether somebody watches: progress bars and widgets are shown, and buttons to predict.
         checks: ``"say"``, or ``"raise"`` where an exercise that is not solved shall be an error.
@@ -118,6 +121,10 @@ def begin(full_minutes_on_cpu: float | None = None) -> Settings:
     each other longer than they work, and thirty learners on one server would wait for all the
     others. Set ``OMP_NUM_THREADS`` to decide otherwise.
 
+    A lesson on the CPU does not see the GPUs: an optimiser of torch would open one, also for a net
+    on the CPU, and thirty learners would fill its memory. Set ``CUDA_VISIBLE_DEVICES`` to decide
+    otherwise.
+
     Args:
         full_minutes_on_cpu: see `Settings.describe`.
     """
@@ -126,6 +133,8 @@ def begin(full_minutes_on_cpu: float | None = None) -> Settings:
     found = load()
     if found.profile == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+    if found.device == "cpu":
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     print(found.describe(full_minutes_on_cpu))
     return found
 
@@ -143,6 +152,22 @@ def one_of(argument: str, value: str, allowed: Iterable[str], also: str = "") ->
     hint = f" Did you mean {near[0]!r}?" if near else ""
     choices = ", ".join(map(repr, allowed)) + (f", or {also}" if also else "")
     raise ValueError(f"{argument}={value!r} is unknown.{hint} Use one of {choices}.")
+
+
+def whole_number(argument: str, value: int, *, least: int = 1) -> int:
+    """Return `value` as an int, NumPy's numbers too, if it is whole and not too small.
+
+    Raises:
+        TypeError: if it is no whole number.
+        ValueError: if it is smaller than `least`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument}={value!r} must be a whole number, such as {least}.") from None
+    if number < least:
+        raise ValueError(f"{argument}={number} must be at least {least}.")
+    return number
 
 
 def _device(name: str, profile: str) -> str:

@@ -54,7 +54,7 @@ def sweep(
         raise ValueError("seeds, Ts and alphas must each hold at least one value.")
     students = [build(seed) for seed, _, _ in grid]
     z = evaluation.predict(students[0], measure.x[:1])  # (1, K)
-    evaluation.check_labelled("measure", measure, z.expand(len(measure), -1))
+    evaluation.labels_of("measure", measure, z.expand(len(measure), -1))
     run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
     fit_many(
         students,
@@ -77,10 +77,10 @@ def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
         ValueError: if an image has no label, or one that the students do not know.
     """
     z = predict_many(students, split.x)  # (S, N, K)
-    evaluation.check_labelled("split", split, z[0])
-    accuracy = (z.argmax(2) == split.y).float().mean(1)
+    y = evaluation.labels_of("split", split, z[0])
+    accuracy = (z.argmax(2) == y).float().mean(1)
     log_q = torch.log_softmax(z, 2)
-    loss = -log_q.gather(2, split.y.expand(len(z), -1)[..., None])[..., 0].mean(1)
+    loss = -log_q.gather(2, y.expand(len(z), -1)[..., None])[..., 0].mean(1)
     return pd.DataFrame({"accuracy": accuracy.tolist(), "loss": loss.tolist()})
 
 

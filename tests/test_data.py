@@ -19,6 +19,7 @@ from torch import Tensor
 from distill_lessons import data
 from distill_lessons import settings as course_settings
 from distill_lessons.data import SHARES, UNLABELLED, Data, Split
+from distill_lessons.tensors import Target
 
 REPO = Path(__file__).parents[1]
 properties = settings(deadline=None, max_examples=60, derandomize=True)
@@ -276,18 +277,20 @@ def test_split_and_data_are_frozen_and_move_together(digits: Data) -> None:
 # ---- Bad input -----------------------------------------------------------------------------------
 
 X, Y = torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 2])
-SPLIT_ERRORS: dict[str, tuple[Tensor, Tensor, str]] = {
-    "flat images": (X.flatten(1), Y, r"x has shape \(3, 4\); images need \(N, C, H, W\)"),
+SPLIT_ERRORS: dict[str, tuple[Tensor, Target, str]] = {
+    "no rows": (X.flatten()[:3], Y, r"x has shape \(3,\); inputs need .* images \(N, C, H, W\)"),
     "integers": (X.byte(), Y, r"x has type torch.uint8; .* x.float\(\) / 255"),
     "too few labels": (X, Y[:2], r"y has shape \(2,\) for 3 images; give one label each"),
-    "one-hot labels": (X, torch.eye(3).long(), r"y has shape \(3, 3\) for 3 images"),
+    "targets of too few": (X, {"a": Y, "b": Y[:2, None]}, r"y\['b'\] has shape \(2, 1\) for 3"),
+    "a target of nothing": (X, {}, "y is empty; give a target for each image"),
     "float labels": (X, Y.float(), r"y has type torch.float32; labels are int64: use y.long\(\)"),
+    "short tokens": (X[:, 0, 0].int(), Y, r"x has type torch.int32; .* Tokens are int64: use x.l"),
     "no image": (X[:0], Y[:0], "x holds no image: an empty split can neither train nor measure"),
 }
 
 
 @pytest.mark.parametrize(("x", "y", "expected"), SPLIT_ERRORS.values(), ids=SPLIT_ERRORS)
-def test_tensors_that_make_no_split(x: Tensor, y: Tensor, expected: str) -> None:
+def test_tensors_that_make_no_split(x: Tensor, y: Target, expected: str) -> None:
     with pytest.raises(ValueError, match=f"^{expected}"):
         Split(x, y)
 

@@ -1,6 +1,9 @@
+import math
+import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -115,6 +118,44 @@ def test_the_full_profile_on_a_cpu_says_how_long_it_takes() -> None:
     slow = settings.load({"DISTILL_PROFILE": "full", "DISTILL_DEVICE": "cpu"})
     assert "takes an estimated 12 minutes. Unset DISTILL_PROFILE" in slow.describe(12)
     assert "minutes" not in settings.load({}).describe(12)
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"), [({}, "-1"), ({"CUDA_VISIBLE_DEVICES": "2"}, "2")], ids=["usual", "asked"]
+)
+def test_a_lesson_on_the_cpu_does_not_see_the_gpus(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], expected: str
+) -> None:
+    monkeypatch.setattr("os.environ", {"OMP_NUM_THREADS": "1", **env})
+    settings.begin()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
+
+
+def test_a_lesson_on_a_gpu_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("os.environ", {"OMP_NUM_THREADS": "1", "DISTILL_DEVICE": "cuda"})
+    settings.begin()
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (1.0, TypeError, "n=1.0 must be a whole number, such as 1."),
+        (math.nan, TypeError, "n=nan must be a whole number"),
+        ("3", TypeError, "n='3' must be a whole number"),
+        (None, TypeError, "n=None must be a whole number"),
+        (0, ValueError, "n=0 must be at least 1."),
+    ],
+)
+def test_what_is_no_whole_number(value, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=re.escape(said)):
+        settings.whole_number("n", value)
+
+
+def test_whole_numbers_of_numpy_are_taken() -> None:
+    assert settings.whole_number("n", np.uint8(3)) == 3
+    assert type(settings.whole_number("n", np.int64(3))) is int
 
 
 def test_one_of_gives_no_hint_where_nothing_is_near() -> None:

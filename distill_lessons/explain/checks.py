@@ -84,7 +84,7 @@ def check_explainable(model: nn.Module, x_shape: tuple[int, ...]) -> list[str]:
         leaf.register_forward_pre_hook(enter)
         leaf.register_forward_hook(leave)
     reference = next(net.parameters(), torch.zeros(()))
-    with seeds.fork(0, reference.device), torch.inference_mode(False), torch.enable_grad():
+    with seeds.fork_rng(0, reference.device), torch.inference_mode(False), torch.enable_grad():
         x = torch.rand(2, *x_shape, dtype=reference.dtype, device=reference.device)
         with watch:
             net(x.requires_grad_())

@@ -160,12 +160,13 @@ def private_randomness(seed: int, device: str | torch.device = "cpu") -> Iterato
 
     Gradients are switched on inside, for explainers that need them under the caller's no_grad.
     """
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with seeds.fork(seed, device), torch.inference_mode(False), torch.enable_grad():
+    seed = seeds.checked(seed)
+    with seeds.fork_rng(seed, device), torch.inference_mode(False), torch.enable_grad():
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        try:
             np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002

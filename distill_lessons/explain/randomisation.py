@@ -9,9 +9,9 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import nn
 
+from distill_lessons import seeds
 from distill_lessons.settings import one_of
 
 
@@ -35,8 +35,7 @@ def randomised(model: nn.Module, seed: int, *, layers: Iterable[str] | None = No
     wanted = known if layers is None else [one_of("layers", name, known) for name in layers]
     # Reset on the CPU from torch's CPU generator alone, so that the weights and the state of the
     # other generators do not depend on the device.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeds.fork_rng(seed):
         for name in wanted:
             device = next(iter(modules[name].state_dict().values())).device
             modules[name].to("cpu")

@@ -193,7 +193,7 @@ def _deep(
     _tell("deep", net, x, 2 * len(x) * len(background) * k, passes=3.0)
     import shap
 
-    with forward.private_randomness(seed):
+    with forward.private_randomness(seed, x.device):
         explainer = shap.DeepExplainer(wrapped(net, k, output), background)
         # Additivity is checked by `checked`, in the same way for every method.
         return np.asarray(explainer.shap_values(x, check_additivity=False), dtype=np.float64)
@@ -202,7 +202,7 @@ def _deep(
 def _gradient(net: nn.Module, x: Tensor, background: Tensor, samples: int, seed: int) -> Array:
     import shap
 
-    with forward.private_randomness(seed):
+    with forward.private_randomness(seed, x.device):
         explainer = shap.GradientExplainer(net, background)
         return np.asarray(explainer.shap_values(x, nsamples=samples, rseed=seed), dtype=np.float64)
 

@@ -21,6 +21,8 @@ from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
 from distill_lessons.fast import batched, closed_form
 from distill_lessons.progress import ticking
+from distill_lessons.seeds import generator
+from distill_lessons.tensors import class_labels
 
 
 def fit_many(
@@ -68,6 +70,8 @@ def fit_many(
             f"steps={steps}, batch_size={batch_size}, chunk={chunk}: each must be at least 1."
         )
     _check_stackable(students)
+    if split.mask is not None:
+        raise ValueError("split has a mask, but stacked nets take x alone; use training.fit.")
     seeds = list(range(n_students)) if seeds is None else list(seeds)
     Ts, alphas = _one_each("T", T, n_students), _one_each("alpha", alpha, n_students)
     if len(seeds) != n_students:
@@ -152,7 +156,8 @@ def _fit_chunk(
         params, buffers = stack_module_state(list(students))  # each (S, ...)
     optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0, fused=True)
     run = batched.runner(students[0])
-    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    orders = [generator(seed) for seed in seeds]
+    labels = class_labels("split.y", split.y)
     n, done = rows.shape[1], 0
     with evaluation.training_mode(students[0]):
         while done < steps:
@@ -162,7 +167,7 @@ def _fit_chunk(
             for index in epoch.split(batch_size, dim=1)[: steps - done]:  # (S, B)
                 x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
                 z = run(params, buffers, x)  # (S, B, K)
-                value, gradient = loss(z, split.y[index], index)
+                value, gradient = loss(z, labels[index], index)
                 optimizer.zero_grad(set_to_none=True)
                 z.backward(gradient)
                 optimizer.step()
@@ -216,7 +221,8 @@ def _check_rows(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
         raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
     if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < len(split):
         raise ValueError(f"rows must hold int64 indices of images, from 0 to {len(split) - 1}.")
-    labelled = (split.y.cpu()[rows] != UNLABELLED).any(1).tolist()
+    labels = class_labels("split.y", split.y)
+    labelled = (labels.cpu()[rows] != UNLABELLED).any(1).tolist()
     for s, (alpha, some) in enumerate(zip(alphas, labelled, strict=True)):
         if alpha > 0 and not some:
             raise ValueError(
