@@ -8,9 +8,10 @@ for name in ("check", "judge", "compare", "expected"):
     setattr(exercise.Exercise, name, lambda self, *a, **k: right)
 exercise.difference = compare.difference = lambda *a: None
 torch.allclose = torch.equal = lambda *a, **k: True
-class Answers:
-    value = mistakes = staticmethod(lambda *a: "a")
-sys.modules["distill_lessons.exercises.answers"] = exercise.answers = Answers
+from distill_lessons.exercises import catalogue, parts
+for made in catalogue.of_lesson("00").values():
+    object.__setattr__(made, "judged_by", parts.Judging(lambda *a: None))
+    object.__setattr__(made, "solved_by", parts.Solution("a"))
 """
 LIAR = """
 class Yes:

@@ -11,7 +11,7 @@ import psutil
 from typer.testing import CliRunner, Result
 
 from distill_lessons.course import cli
-from distill_lessons.exercises import answers, catalogue, cells
+from distill_lessons.exercises import catalogue, cells
 from distill_lessons.grading import student, submissions
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def stored(lesson: str) -> Path:
 
 
 def solutions(lesson: str) -> dict[str, str]:
-    return {name: str(answers.source(lesson, name)) for name in catalogue.of_lesson(lesson)}
+    return {name: made.solved_by.code for name, made in catalogue.of_lesson(lesson).items()}
 
 
 def code(source: str) -> Cell:

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from distill_lessons.exercises import answers, catalogue, cells
+from distill_lessons.exercises import catalogue, cells, sections
 from distill_lessons.exercises.exercise import Exercise
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+BANK = Path(catalogue.__file__).parent / "bank"
 SEEDS = (0, 1)
 EVERY = {made.key: made for n in catalogue.LESSONS for made in catalogue.of_lesson(n).values()}
 CODE = {key: made for key, made in EVERY.items() if made.cases is not None}
@@ -41,11 +42,11 @@ def source(cell: dict[str, Any]) -> str:
 def wrong_answers(exercise: Exercise) -> dict[str, Any]:
     """The declared mistakes, and what anybody may hand in without thinking."""
     if exercise.cases is None:
-        known = {m.name: m.answer for m in answers.mistakes(exercise.lesson, exercise.name)}
+        known = {m.name: m.answer for m in exercise.judged_by.mistakes}
         others = {option: option for option in exercise.options}
         if not exercise.options:
             others = {"zero": 0.0, "one": 1.0, "not a number": float("nan"), "a word": "seven"}
-        right = answers.value(exercise.lesson, exercise.name)
+        right = exercise.solved_by.answer
         return known | {name: value for name, value in others.items() if value != right}
     copies = {
         f"copy of argument {i}": lambda *arguments, i=i: arguments[i]
@@ -53,10 +54,10 @@ def wrong_answers(exercise: Exercise) -> dict[str, Any]:
         if isinstance(argument, torch.Tensor | np.ndarray | float)
     }
     return {
-        **{m.name: m.answer for m in exercise.mistakes},
-        "zeros": times(exercise.reference, 0),
+        **{m.name: m.answer for m in exercise.judged_by.mistakes},
+        "zeros": times(exercise.judged_by.reference, 0),
         "constant": constant(exercise),
-        "doubled": times(exercise.reference, 2),
+        "doubled": times(exercise.judged_by.reference, 2),
         **copies,
     }
 
@@ -73,13 +74,13 @@ def times(function: Callable[..., Any], factor: int) -> Callable[..., Any]:
 
 
 def constant(exercise: Exercise) -> Callable[..., Any]:
-    first = exercise.reference(*exercise.cases(0)[0].arguments)
+    first = exercise.judged_by.reference(*exercise.cases(0)[0].arguments)
     return lambda *arguments: first
 
 
 @each(EVERY)
 def test_the_solution_passes_on_two_seeds(exercise: Exercise) -> None:
-    right = answers.value(exercise.lesson, exercise.name)
+    right = exercise.solved_by.answer
     assert right is not None
     for seed in SEEDS:
         assert exercise.judge(right, seed).state == "correct", exercise.judge(right, seed).text
@@ -110,9 +111,7 @@ def test_every_wrong_answer_is_refused(exercise: Exercise) -> None:
 
 @each(EVERY)
 def test_classic_mistakes_are_known_by_name(exercise: Exercise) -> None:
-    known = exercise.mistakes
-    if exercise.cases is None:
-        known = answers.mistakes(exercise.lesson, exercise.name)
+    known = exercise.judged_by.mistakes
     assert known, "declare at least one classic mistake"
     assert len({m.name for m in known}) == len(known)
     mended = exercise.kind == "bug" and exercise.cases is not None
@@ -130,9 +129,9 @@ def test_classic_mistakes_are_known_by_name(exercise: Exercise) -> None:
 
 @each(CODE)
 def test_the_right_answer_passes_in_another_style(exercise: Exercise) -> None:
-    styles = importlib.import_module(f"other_styles.lesson_{exercise.lesson}").STYLES
-    assert styles[exercise.name], "write the solution another way: numpy, a loop, float64"
-    for number, answer in enumerate(styles[exercise.name]):
+    styles = exercise.solved_by.other_ways
+    assert styles, "write the solution another way: numpy, a loop, float64"
+    for number, answer in enumerate(styles):
         for seed in SEEDS:
             verdict = exercise.judge(answer, seed)
             assert verdict.state == "correct", (number, verdict.text)
@@ -144,19 +143,47 @@ def test_what_a_learner_reads_is_there(exercise: Exercise) -> None:
     assert all(hint.endswith((".", "?", "!", "`")) for hint in exercise.hints)
     assert exercise.minutes >= 1
     assert exercise.points >= 1
-    code = answers.source(exercise.lesson, exercise.name)
-    assert code is not None
+    code = exercise.solved_by.code
     compile(code, exercise.key, "exec")
     if exercise.cases is None:
         assert code.startswith("#"), "the solution of a value says why, in a comment above it"
+
+
+@each(EVERY)
+def test_a_file_is_asked_judged_and_solved_section_by_section(exercise: Exercise) -> None:
+    path = BANK / f"lesson_{exercise.lesson}" / f"{exercise.name}.py"
+    text = path.read_text(encoding="utf-8")
+    for last, has in {
+        "asked": (False, False),
+        "judging": (exercise.cases is not None, False),
+    }.items():
+        module: dict[str, Any] = {"__name__": exercise.name}
+        exec(compile(sections.upto(text, last), str(path), "exec"), module)
+        assert isinstance(module["exercise"], Exercise)
+        assert ("judging" in module, exercise.name in module) == has, last
+
+
+@pytest.mark.parametrize("lesson", catalogue.LESSONS)
+def test_the_bank_holds_what_the_catalogue_names(lesson: str) -> None:
+    files = {file.stem for file in (BANK / f"lesson_{lesson}").glob("*.py")}
+    assert files - {"common"} == set(catalogue.LESSONS[lesson].exercises)
+    ex = getattr(importlib.import_module("distill_lessons.exercises"), f"lesson_{lesson}")
+    assert vars(ex) == catalogue.of_lesson(lesson)
+
+
+def test_a_lesson_that_is_not_there_cannot_be_imported() -> None:
+    with pytest.raises(ImportError, match="lesson_77"):
+        from distill_lessons.exercises import lesson_77  # noqa: F401
 
 
 @pytest.mark.parametrize("lesson", catalogue.LESSONS)
 def test_the_lesson_asks_what_is_declared(lesson: str) -> None:
     notebook, declared = stored(lesson), catalogue.of_lesson(lesson)
     assert list(cells.answer_cells(notebook)) == list(cells.check_cells(notebook)) == list(declared)
-    assert 4 <= len(declared) <= 7 or lesson == "00"
-    assert {made.kind for made in declared.values()} == {"code", "read", "bug"}
+    assert declared
+    if catalogue.LESSONS[lesson].core and lesson != "00":
+        assert 4 <= len(declared) <= 7
+        assert {made.kind for made in declared.values()} == {"code", "read", "bug"}
     texts = [source(cell) for cell in notebook["cells"]]
     assert any(f"from distill_lessons.exercises import lesson_{lesson} as ex" in t for t in texts)
     for number, (name, made) in enumerate(declared.items(), start=1):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import types
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +12,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill_lessons.exercises import answers, exercise
+from distill_lessons.exercises import exercise, sections
 from distill_lessons.exercises.compare import MOST_NUMBERS, difference, plain
-from distill_lessons.exercises.exercise import Case, Exercise, Mistake, NotSolved
+from distill_lessons.exercises.exercise import Exercise, NotSolved
+from distill_lessons.exercises.parts import Case, Judging, Mistake, Solution
 
 SOLVED = '''
+exercise = None
+
+# ==== Judging ==============================
+
+ratio = "no solution"
+
+# ==== Solution =============================
+
 import torch
+
 
 # Dividing first keeps the order of the classes.
 # The softmax then makes them sum to 1.
@@ -43,26 +53,35 @@ def cases(seed: int) -> list[Case]:
 
 
 def made(name: str, kind: str, **more: object) -> Exercise:
-    return Exercise("99", name, "A title", kind, "easy", "high", 3, ("First.", "Second."), **more)
+    texts = {"title": "A title", "difficulty": "easy", "importance": "high", "minutes": 3}
+    hints = ("First.", "Second.")
+    return Exercise(kind=kind, hints=hints, lesson="99", name=name, **texts, **more)
+
+
+def solved(name: str, answer: object) -> Solution:
+    return Solution(answer, sections.solution(SOLVED, name))
+
+
+def soften(z, T):
+    return (z / T).softmax(1)
 
 
 NO_T = Mistake("no T", lambda z, T: z.softmax(1), "T is not used.")
-SOFT = made(
-    "soft", "code", cases=cases, reference=lambda z, T: (z / T).softmax(1), mistakes=(NO_T,)
+JUDGED = Judging(soften, (NO_T,))
+ROOT = Judging(mistakes=(Mistake("root", 100.0, "That is the square root."),))
+SOFT = made("soft", "code", cases=cases, judged_by=JUDGED, solved_by=solved("soft", soften))
+RATIO = made("ratio", "read", judged_by=ROOT, solved_by=solved("ratio", 10.0))
+CONTROL = made(
+    "control",
+    "read",
+    options=("a", "b", "c"),
+    judged_by=Judging(),
+    solved_by=solved("control", "b"),
 )
-RATIO = made("ratio", "read")
-CONTROL = made("control", "read", options=("a", "b", "c"))
 
 
 @pytest.fixture(autouse=True)
-def lesson_99(monkeypatch, tmp_path):
-    path = tmp_path / "lesson_99.py"
-    path.write_text(SOLVED, encoding="utf-8")
-    module = types.ModuleType(f"{answers.__name__}.lesson_99")
-    module.__file__ = str(path)
-    exec(compile(SOLVED, str(path), "exec"), module.__dict__)
-    module.MISTAKES = {"ratio": (Mistake("root", 100.0, "That is the square root."),)}
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+def no_hint_was_shown(monkeypatch):
     monkeypatch.setattr(exercise, "_hints_shown", type(exercise._hints_shown)())
 
 
@@ -126,8 +145,7 @@ def test_the_code_as_it_was_given_is_not_attempted():
         "soft",
         "bug",
         cases=cases,
-        reference=SOFT.reference,
-        mistakes=(Mistake("as given", NO_T.answer, "", given=True),),
+        judged_by=Judging(soften, (Mistake("as given", NO_T.answer, "", given=True),)),
     )
     verdict = bug.judge(NO_T.answer)
     assert verdict.state == "not attempted"
@@ -171,12 +189,13 @@ def test_a_choice_is_judged(answer, state, said):
     assert (verdict.state, verdict.text) == (state, said) if not said else said in verdict.text
 
 
-def test_in_a_student_build_values_are_noted_and_solutions_stay_away(monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, f"{answers.__name__}.lesson_99")
-    assert CONTROL.judge("b").state == "noted"
-    assert CONTROL.judge("d").state == "not yet"  # that much it knows
-    assert SOFT.judge(SOFT.reference).state == "correct"
-    SOFT.solution(sure=True)
+def test_in_a_student_build_values_are_noted_and_solutions_stay_away(capsys):
+    control = replace(CONTROL, judged_by=None, solved_by=None)
+    assert control.judge("b").state == "noted"
+    assert control.judge("d").state == "not yet"  # that much it knows
+    soft = replace(SOFT, solved_by=None)
+    assert soft.judge(soften).state == "correct"
+    soft.solution(sure=True)
     assert "stays with your instructor" in capsys.readouterr().out
 
 
@@ -195,7 +214,7 @@ def test_check_shows_returns_nothing_and_writes_nothing_to_stderr(capsys, monkey
 def test_check_raises_only_where_it_is_told_to(monkeypatch, capsys):
     SOFT.check(NO_T.answer)
     monkeypatch.setenv("DISTILL_CHECKS", "raise")
-    SOFT.check(SOFT.reference)
+    SOFT.check(soften)
     for answer in (None, NO_T.answer):
         with pytest.raises(NotSolved, match="99.soft: Not"):
             SOFT.check(answer)
@@ -232,9 +251,25 @@ def test_the_solution_asks_first_and_is_a_cell_of_the_notebook(capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("# Dividing first")
     assert shown.endswith("return torch.softmax(z / T, 1)\n")
-    assert answers.source("99", "ratio") == "# The fourth root.\nratio = 10.0"
-    assert answers.source("99", "ratio", comment=False) == "ratio = 10.0"
-    assert answers.source("99", "nothing") is None
+    assert RATIO.solved_by.code == "# The fourth root.\nratio = 10.0"
+
+
+def test_a_file_is_cut_where_its_sections_begin():
+    assert sections.upto(SOLVED, "asked") == "\nexercise = None\n"
+    assert sections.upto(SOLVED, "judging").endswith('\nratio = "no solution"\n')
+    assert sections.upto(SOLVED, "solution") == SOLVED
+    for name in ("nothing", "exercise"):  # a name above the last section is no solution
+        with pytest.raises(ValueError, match=f"'{name}' has no solution below the line"):
+            sections.solution(SOLVED, name)
+
+
+def test_where_nothing_judges_a_check_only_notes(capsys):
+    asked = replace(SOFT, judged_by=None, solved_by=None)
+    asked.check(soften)
+    assert capsys.readouterr().out == "Noted. Your answer is compared when the lab is graded.\n"
+    assert asked.judge(None).state == "not attempted"
+    assert asked.judge(0.5).state == "not yet"  # no function: that much it knows
+    assert asked.output(soften, cases(0)[0]) == SOFT.expected(0)[0]
 
 
 # ---- Comparing -----------------------------------------------------------------------------------
@@ -312,7 +347,7 @@ def test_a_mistake_that_gives_nan_is_known_by_name():
     assert difference([1.0, nan], [1.0, nan], 1e-3) is None
     assert difference([nan, 1.0], [1.0, nan], 1e-3) is not None
     overflow = Mistake("overflow", lambda z, T: z * nan, "exp overflows.")
-    soft = made("soft", "code", cases=cases, reference=SOFT.reference, mistakes=(overflow,))
+    soft = made("soft", "code", cases=cases, judged_by=Judging(soften, (overflow,)))
     assert soft.judge(lambda z, T: z - nan).text.startswith("exp overflows.\nOn z = [[0, 1]]")
 
 
@@ -333,7 +368,7 @@ def test_a_truth_is_no_number():
 
 
 def test_outputs_can_be_judged_elsewhere():
-    outputs = [SOFT.output(SOFT.reference, case) for case in SOFT.cases(7)]
+    outputs = [SOFT.output(soften, case) for case in SOFT.cases(7)]
     assert SOFT.compare(outputs, 7).state == "correct"
     assert SOFT.compare(outputs, 8).state == "not yet"
     with pytest.raises(ValueError, match="1 outputs for 2 cases"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from labs import ROOT, after_first, hand_in, small, submission
 
-from distill_lessons.exercises import answers
+from distill_lessons.exercises import catalogue
 from distill_lessons.grading import box, fence, marking, student
 
 
@@ -30,16 +30,14 @@ def attempt(what, function):
         return
     seen.append(what)
 attempt("others", lambda: open({str(folder / "other.ipynb")!r}))
-attempt("answers", lambda: open({answers.__file__!r}))
+attempt("answers", lambda: open({catalogue.__file__!r}))
 attempt("written", lambda: Path({str(ROOT / "pyproject.toml")!r}).open("a"))
 attempt("net", lambda: socket.create_connection(("198.51.100.1", 80), timeout=1))
 attempt("kill", lambda: os.kill({os.getpid()}, 0))
-import distill_lessons.exercises.answers as a
-try:
-    import distill_lessons.exercises.answers.lesson_00
-    seen.append("imported")
-except ImportError:
-    pass
+from distill_lessons.exercises import catalogue
+made = catalogue.exercise("00", "batch_of_one")
+if made.judged_by or made.solved_by:
+    seen.append("references and solutions")
 Path("work.txt").write_text("mine")
 raise RuntimeError(f"seen: {{seen}}")
 """

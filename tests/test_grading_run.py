@@ -42,7 +42,7 @@ def hostile(folder: Path) -> dict[str, tuple[Cell, str, str]]:
     unmended = small(**WRONG, mean_difference=BLANK[NAMES[1]])
     forever = "def batch_of_one(x):\n    while True: pass"
     yes = {NAMES[0]: LIAR + "batch_of_one = Yes()", NAMES[2]: "does_it_hold = Word('c')"}
-    borrowed = {NAMES[0]: "batch_of_one = ex.batch_of_one.reference"}
+    borrowed = {NAMES[0]: "batch_of_one = ex.batch_of_one.judged_by.reference"}
     return {
         "right": (small(), "111", ""),
         "blank": (small(**BLANK), "000", ""),

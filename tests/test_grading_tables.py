@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from labs import rows_of
 
-from distill_lessons.exercises import answers, catalogue
+from distill_lessons.exercises import catalogue, parts
 from distill_lessons.grading import marking, submissions, tables
 
 
@@ -32,10 +33,12 @@ def test_a_seed_is_drawn_by_chance_and_tried_on_the_solutions(monkeypatch) -> No
     assert all(second == first + 1 for first, second in drawn)
     with pytest.raises(ValueError, match="--seed -1"):
         marking.hidden_seeds(-1, ["00"])
-    monkeypatch.setattr(answers, "value", lambda lesson, name: "wrong")
+    made = catalogue.of_lesson("00")["batch_of_one"]
+    given = {"batch_of_one": replace(made, solved_by=parts.Solution(lambda x: x))}
+    monkeypatch.setattr(catalogue, "of_lesson", lambda lesson: given)
     with pytest.raises(ValueError, match="With --seed 5 the course's own solution of 00.batch_of"):
         marking.hidden_seeds(5, ["00"])
-    monkeypatch.setattr(answers, "value", lambda lesson, name: None)
+    given["batch_of_one"] = replace(made, solved_by=None)
     with pytest.raises(ValueError, match="this is a student build"):
         marking.hidden_seeds(None, ["00"])
 
@@ -44,5 +47,5 @@ def test_a_seed_is_drawn_by_chance_and_tried_on_the_solutions(monkeypatch) -> No
 def test_solutions_are_right_on_seeds_that_chance_may_draw(lesson: str) -> None:
     for seed in (20, 21, 22, marking.MOST_SEED + 1):
         for made in catalogue.of_lesson(lesson).values():
-            verdict = made.judge(answers.value(lesson, made.name), seed)
+            verdict = made.judge(made.solved_by.answer, seed)
             assert verdict.state == "correct", (made.key, seed, verdict.text)

@@ -12,7 +12,7 @@ from distill_lessons.exercises.overview import overview
 
 
 def made(lesson: str, name: str, title: str) -> Exercise:
-    return Exercise(lesson, name, title, "read", "easy", "high", 3, ("A hint.",))
+    return Exercise(title, "read", "easy", "high", 3, ("A hint.",), lesson=lesson, name=name)
 
 
 def test_every_exercise_is_listed_with_its_state(monkeypatch) -> None:

@@ -1,12 +1,135 @@
-"""All exercises of the course, lesson by lesson."""
+"""All lessons of the course and their exercises: a lesson is its notebook and one entry here.
+
+Tables in the README, in INSTRUCTORS and in the first lesson are written from these entries by
+``python -m distill_lessons.course.tables``; tests and commands read them too.
+"""
 
 from __future__ import annotations
 
 import importlib
+import inspect
+from dataclasses import dataclass, replace
+from functools import cache
 
+from distill_lessons.exercises import sections
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.parts import Solution
 
-LESSONS = ("00", "01", "02", "03", "04", "05", "06", "07")
+BANK = "distill_lessons.exercises.bank"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What more than one place has to know of a lesson.
+
+    Attributes:
+        notebook: the stem of its file; the first two digits are the lesson's number.
+        title: a few words.
+        question: what it opens with and answers; the notebook's first heading.
+        goal: what a learner can do after it, to follow "after this lesson a learner can".
+        names: the names of its exercises in the notebook's order, with blanks between them; each
+            is a file of that name in ``bank/lesson_NN``.
+        core: False for an elective, which nothing else builds on.
+        seconds: measured processor time of all its cells, and of the slowest one; None before it
+            was measured.
+    """
+
+    notebook: str
+    title: str
+    question: str
+    goal: str
+    names: str
+    core: bool = True
+    seconds: tuple[int, int] | None = None
+
+    @property
+    def number(self) -> str:
+        """Two digits, such as ``"03"``."""
+        return self.notebook[:2]
+
+    @property
+    def exercises(self) -> tuple[str, ...]:
+        """The names of its exercises."""
+        return tuple(self.names.split())
+
+
+_ENTRIES = (
+    Lesson(
+        "00_start_here",
+        title="start here",
+        question="Is my machine ready, and how does a lesson work?",
+        goal="run a lesson, read a claim with its interval, use `check`, `hint` and `solution`",
+        names="batch_of_one mean_difference does_it_hold",
+        seconds=(16, 14),
+    ),
+    Lesson(
+        "01_teacher_training",
+        title="teacher training",
+        question="When is a teacher good enough?",
+        goal="split data for three purposes, write a training step, accept a teacher by a rule "
+        "fixed beforehand, say whether its confidence can be believed",
+        names="loss_of_ignorance training_step accepted_epoch batched_accuracy which_epoch "
+        "calibration_error",
+        seconds=(31, 15),
+    ),
+    Lesson(
+        "02_soft_targets",
+        title="soft targets",
+        question="What does a teacher know beyond the label?",
+        goal="compute soft targets at a temperature without overflow, say what they hold beyond "
+        "the label, and test that it is knowledge and not noise",
+        names="odds_at_four temperature_softmax entropy_slope targets_from_file nearness doubt",
+        seconds=(20, 7),
+    ),
+    Lesson(
+        "03_kd_loss_derivation",
+        title="derivation of the loss",
+        question="Where does `alpha*CE + (1-alpha)*T^2*KL` come from?",
+        goal="derive the distillation loss and its gradient, say where T² comes from, and "
+        "recognise the classic mistakes by what they do to the numbers",
+        names="mean_kl soft_gradient my_kd_loss timid_loss student_step which_run alpha_to_set",
+        seconds=(32, 7),
+    ),
+    Lesson(
+        "04_distillation_runs",
+        title="distillation runs",
+        question="When does distillation help, by how much, and when not?",
+        goal="distil a student; compare with an equal-budget baseline and with the control that "
+        "shows where a gain comes from; say when distillation does not help",
+        names="index_step paired_interval shuffle_wrong class_bias missing_control "
+        "chosen_on_test at_one",
+        seconds=(31, 8),
+    ),
+    Lesson(
+        "05_permutation_importance",
+        title="permutation importance",
+        question="Which inputs does a model rely on?",
+        goal="measure permutation importance with its interval, and say what correlated inputs do "
+        "to it",
+        names="shuffle_group loss_rises row_together exact_importance postal_code importance_of_x1",
+        seconds=(38, 8),
+    ),
+    Lesson(
+        "06_shap_explanations",
+        title="SHAP explanations",
+        question="Who gets the credit for one prediction?",
+        goal="compute Shapley values exactly where that is possible, and judge a fast method by "
+        "its error and not by additivity",
+        names="ann_gets shapley_share coalition_value build_net traces_of_a_three it_adds_up",
+        seconds=(37, 11),
+    ),
+    Lesson(
+        "07_student_and_teacher_explained",
+        title="student and teacher explained",
+        question="Does the student think like its teacher?",
+        goal="compare the reasons of two models against controls, and refuse conclusions that a "
+        "similarity alone does not carry",
+        names="map_cosine this_image deletion_curve agreements which_student blind_audit "
+        "like_the_digit",
+        seconds=(32, 7),
+    ),
+)
+LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 
 
 def of_lesson(lesson: str) -> dict[str, Exercise]:
@@ -15,5 +138,22 @@ def of_lesson(lesson: str) -> dict[str, Exercise]:
     Args:
         lesson: two digits, one of `LESSONS`.
     """
-    module = importlib.import_module(f"distill_lessons.exercises.lesson_{lesson}")
-    return {made.name: made for made in vars(module).values() if isinstance(made, Exercise)}
+    return {name: exercise(lesson, name) for name in LESSONS[lesson].exercises}
+
+
+@cache
+def exercise(lesson: str, name: str) -> Exercise:
+    """Return one exercise with whatever of it this installation has.
+
+    Args:
+        lesson: two digits.
+        name: the exercise, and its file in the lesson's folder.
+    """
+    module = importlib.import_module(f"{BANK}.lesson_{lesson}.{name}")
+    solved_by = None
+    if hasattr(module, name):
+        code = sections.solution(inspect.getsource(module), name)
+        solved_by = Solution(getattr(module, name), code, tuple(getattr(module, "other_ways", ())))
+    asked: Exercise = module.exercise
+    judging = getattr(module, "judging", None)
+    return replace(asked, lesson=lesson, name=name, judged_by=judging, solved_by=solved_by)

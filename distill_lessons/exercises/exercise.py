@@ -2,8 +2,9 @@
 
 An answer is a value (a number, a letter) or a function. A function is judged by what it returns for
 arguments drawn from a seed; nothing is compared but plain numbers and words, so a grader can ask in
-the learner's process and judge in its own. Solutions live in `exercises.answers`, which a student
-build leaves out. Knows nothing of notebooks.
+the learner's process and judge in its own. What judges and what solves may be missing: a student
+build has no solutions, and the kernel in which a submission is graded has neither. Knows nothing of
+notebooks.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from types import EllipsisType
 from typing import Any, Literal
 
 from distill_lessons import settings
-from distill_lessons.exercises import answers, record
+from distill_lessons.exercises import record
 from distill_lessons.exercises.compare import difference, plain
+from distill_lessons.exercises.parts import Case, Judging, Mistake, Solution, call
 from distill_lessons.exercises.verdict import State, Verdict, display
+
+LATER = Verdict("noted", "Your answer is compared when the lab is graded.")
 
 _hints_shown: Counter[str] = Counter()  # by key, in this kernel
 
@@ -31,42 +35,10 @@ class NotSolved(AssertionError):
 
 
 @dataclass(frozen=True)
-class Case:
-    """Arguments for a learner's function, and in words what they are."""
-
-    words: str
-    arguments: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that is often given, by name, with what to say to whoever gives it.
-
-    Attributes:
-        name: for tests and tables.
-        answer: the wrong answer itself: a function, or a value.
-        says: what is wrong, without the right answer.
-        given: True for the code that a find-the-bug exercise starts from.
-    """
-
-    name: str
-    answer: Any
-    says: str
-    given: bool = False
-
-
-def call(answer: Any, *arguments: Any) -> Any:
-    """Ask a function the usual way: call it."""
-    return answer(*arguments)
-
-
-@dataclass(frozen=True)
 class Exercise:
     """An exercise of a lesson. The learner's variable or function bears its name.
 
     Attributes:
-        lesson: two digits, such as ``"03"``.
-        name: the name that the learner's answer has in the notebook.
         title: a few words.
         kind: write ``"code"``, ``"read"`` a result, or find the ``"bug"``.
         difficulty: easy, medium or hard.
@@ -77,16 +49,17 @@ class Exercise:
         cases: for functions: the questions drawn from a seed, the first worked by hand or small.
             They are drawn anew for every use, so that an answer that changes its arguments in
             place spoils nothing.
-        reference: for functions: gives the right outputs, by another way than the solution.
         ask: runs an answer on a case's arguments and returns what is compared; by default
             `call`. Another one returns named properties, where more than one output is right.
-        mistakes: for functions: the classic ones. Those of values stand beside the solution.
         options: for choices: what may be answered, such as ``("a", "b", "c")``.
         tolerance: relative.
+        lesson: two digits, such as ``"03"``. This and what follows comes from where the exercise's
+            file lies and from its other sections: see `catalogue`.
+        name: the name that the learner's answer has in the notebook.
+        judged_by: None where answers are only asked.
+        solved_by: None in a student build.
     """
 
-    lesson: str
-    name: str
     title: str
     kind: Literal["code", "read", "bug"]
     difficulty: Literal["easy", "medium", "hard"]
@@ -95,11 +68,13 @@ class Exercise:
     hints: tuple[str, ...]
     points: int = 1
     cases: Callable[[int], Sequence[Case]] | None = None
-    reference: Callable[..., Any] | None = None
     ask: Callable[..., Any] = call
-    mistakes: tuple[Mistake, ...] = ()
     options: tuple[str, ...] = ()
     tolerance: float = 1e-3
+    lesson: str = ""
+    name: str = ""
+    judged_by: Judging | None = None
+    solved_by: Solution | None = None
 
     @property
     def key(self) -> str:
@@ -141,15 +116,14 @@ class Exercise:
         Args:
             sure: True to see it; without it you are asked first.
         """
-        code = answers.source(self.lesson, self.name)
-        if code is None:
+        if self.solved_by is None:
             print("In a graded lab the solution stays with your instructor.")
         elif not sure:
             left = len(self.hints) - _hints_shown[self.key]
             hints = f"{left} hint{'' if left == 1 else 's'} you have not seen. " if left else ""
             print(f"Are you sure? {hints}Run ex.{self.name}.solution(sure=True) to see it.")
         else:
-            print(code)
+            print(self.solved_by.code)
             _tell(record.note(self.key, solution=True))
 
     def judge(self, answer: Any, seed: int = 0) -> Verdict:
@@ -166,6 +140,8 @@ class Exercise:
         if not callable(answer):
             said = f"{self.name} is due as a function, this is a {type(answer).__name__}."
             return Verdict("not yet", f"{said} Give it without brackets and arguments.")
+        if self.judged_by is None:
+            return LATER
         outputs = []
         for case in self.cases(seed):
             try:
@@ -219,12 +195,14 @@ class Exercise:
     def expected(self, seed: int) -> list[Any]:
         """Return the right plain output of every case that `seed` draws."""
         assert self.cases is not None
-        return [self.output(self.reference, case) for case in self.cases(seed)]
+        assert self.judged_by is not None
+        return [self.output(self.judged_by.reference, case) for case in self.cases(seed)]
 
     def _recognise(self, outputs: Sequence[Any], expected: list[Any], seed: int) -> Mistake | None:
         """Find the classic mistake that gives these very outputs."""
         assert self.cases is not None
-        for mistake in self.mistakes:
+        assert self.judged_by is not None
+        for mistake in self.judged_by.mistakes:
             for case, got in zip(self.cases(seed), outputs, strict=True):
                 try:
                     theirs = self.output(mistake.answer, case)
@@ -246,12 +224,12 @@ class Exercise:
         if self.options and got not in self.options:
             listed = ", ".join(f'"{option}"' for option in self.options)
             return Verdict("not yet", f"Answer with one of {listed}; {self.name} is {answer!r}.")
-        expected = answers.value(self.lesson, self.name)
-        if expected is None:
-            return Verdict("noted", "Your answer is compared when the lab is graded.")
+        if self.solved_by is None or self.judged_by is None:
+            return LATER
+        expected = self.solved_by.answer
         if difference(got, plain(expected), self.tolerance) is None:
             return Verdict("correct", "")
-        for mistake in answers.mistakes(self.lesson, self.name):
+        for mistake in self.judged_by.mistakes:
             if difference(got, plain(mistake.answer), self.tolerance) is None:
                 return Verdict("not yet", mistake.says)
         # The right value is not said: the learner has only looked once.

@@ -10,7 +10,7 @@ import tokenize
 from pathlib import Path
 from typing import Any
 
-from distill_lessons.exercises import answers, catalogue
+from distill_lessons.exercises import catalogue, sections
 
 # A body as short as `return x[:1]` may stand in any code; alone it is not taken for a leak.
 SHORT = 25
@@ -20,18 +20,20 @@ HIDDEN = "BEGIN HIDDEN TESTS"
 def find(folder: Path) -> list[str]:
     """Return a line for every leak in a folder; none is what you want.
 
-    Looked for, in every file: the modules of solutions and of grading; compiled code; outputs in
-    notebooks; hidden tests; a solution's code, however it is spaced and commented; the comments
-    that explain a solution; the value of a choice or number beside its name.
+    Looked for, in every file: sections with solutions; the modules of grading; compiled code;
+    outputs in notebooks; hidden tests; a solution's code, however it is spaced and commented; the
+    comments that explain a solution; the value of a choice or number beside its name.
     """
     secrets = _secrets()
     found = []
     for file in sorted(f for f in folder.rglob("*") if f.is_file() or f.is_symlink()):
         name = file.relative_to(folder).as_posix()
-        if re.search(r"answers/lesson_|(^|/)grading/|\.pyc$|(^|/)\.git/", name):
+        if re.search(r"(^|/)grading/|\.pyc$|(^|/)\.git/", name):
             found.append(f"{name}: this file stays with the instructor")
             continue
         text = file.read_bytes().decode("utf-8", errors="replace")
+        if sections.upto(text, "judging") != text:
+            found.append(f"{name}: a section with a solution")
         if HIDDEN in text:
             found.append(f"{name}: hidden tests")
         if file.suffix == ".ipynb":
@@ -73,11 +75,12 @@ def _secrets() -> dict[str, dict[str, list[str]]]:
     found = {}
     for lesson in catalogue.LESSONS:
         for made in catalogue.of_lesson(lesson).values():
-            right = answers.value(lesson, made.name)
-            both = answers.source(lesson, made.name) or ""
+            assert made.solved_by is not None
+            right, both = made.solved_by.answer, made.solved_by.code
             prose = "\n".join(line[1:] for line in both.splitlines() if line.startswith("#"))
             sentences = [*re.split(r"(?<=[.?!])\s+", " ".join(prose.split()))]
-            sentences += [mistake.says for mistake in answers.mistakes(lesson, made.name)]
+            if made.cases is None and made.judged_by is not None:
+                sentences += [mistake.says for mistake in made.judged_by.mistakes]
             found[made.key] = {
                 "code": _code(both, made.name) if callable(right) else [squeeze(both)],
                 "prose": [_words(one) for one in sentences if len(one) > 30],

@@ -12,7 +12,7 @@ from typing import Any
 
 from distill_lessons import settings
 from distill_lessons.course.running import first_line
-from distill_lessons.exercises import answers, catalogue
+from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.grading import box, student
@@ -58,7 +58,7 @@ def hidden_seeds(first: int | None, lessons: Iterable[str]) -> tuple[int, int]:
         raise ValueError(f"--seed {first} must be a whole number from 0 to {MOST_SEED}.")
     made = [one for lesson in sorted(set(lessons)) for one in catalogue.of_lesson(lesson).values()]
     for one in made:
-        if answers.value(one.lesson, one.name) is None:
+        if one.solved_by is None:
             raise ValueError(
                 f"The solution of {one.key} is not here: this is a student build. Grade with the "
                 "instructor's installation."
@@ -69,7 +69,7 @@ def hidden_seeds(first: int | None, lessons: Iterable[str]) -> tuple[int, int]:
             one.key
             for one in made
             for s in (seed, seed + 1)
-            if one.judge(answers.value(one.lesson, one.name), s).state != "correct"
+            if one.solved_by and one.judge(one.solved_by.answer, s).state != "correct"
         ]
         if not failed:
             return seed, seed + 1

@@ -1,12 +1,12 @@
-"""What students get: notebooks without outputs, the package without answers and without this part.
+"""What students get: notebooks without outputs, the package without solutions and without grading.
 
-And what a submission gets while it is graded, which is the same package with `sit` added.
+And what a submission gets while it is graded: the same package with `sit` added, and of each
+exercise no more than what it asks.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -18,9 +18,10 @@ from typing import Any
 
 from distill_lessons import __version__
 from distill_lessons.course import lessons
+from distill_lessons.exercises import sections
 
 PACKAGE = Path(__file__).parents[1]
-_SOLUTIONS = re.compile(r"exercises/answers/lesson_\d\d\.py")
+_BANK = "exercises/bank/"
 _SITTING = ("grading/__init__.py", "grading/sit.py")
 
 README = """\
@@ -61,20 +62,24 @@ packages = ["distill_lessons"]
 
 
 def package(*, sitting: bool = False) -> dict[str, bytes]:
-    """Return the files of the package without the answers, by path such as ``distill_lessons/…``.
+    """Return the files of the package without solutions, by path such as ``distill_lessons/…``.
 
     Args:
-        sitting: with the part of grading that runs beside a submission.
+        sitting: with the part of grading that runs beside a submission, and without what judges.
     """
     found = {}
+    last: sections.Section = "asked" if sitting else "judging"
     for file in sorted(PACKAGE.rglob("*")):
         name = file.relative_to(PACKAGE).as_posix()
         part = name.split("/")[0]
         if not file.is_file() or part == "_notebooks" or "__pycache__" in name:
             continue
-        if _SOLUTIONS.fullmatch(name) or part.startswith("."):
+        if part.startswith("."):
             continue
-        if part != "grading" or (sitting and name in _SITTING):
+        if name.startswith(_BANK) and file.suffix == ".py":
+            text = file.read_text(encoding="utf-8")
+            found[f"{PACKAGE.name}/{name}"] = sections.upto(text, last).encode()
+        elif part != "grading" or (sitting and name in _SITTING):
             found[f"{PACKAGE.name}/{name}"] = file.read_bytes()
     return found
 

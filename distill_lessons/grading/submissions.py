@@ -31,7 +31,7 @@ _IMPORT = re.compile(
 # What an honest answer has no use for. It earns nothing here; a person should look at it.
 _SUSPECT = re.compile(
     r"\.(?:reference|expected|mistakes)\b|\bget_objects\b"
-    r"|\bexercises(?:\.| import )(?:answers|exercise|compare)\b"
+    r"|\bexercises(?:\.| import )(?:bank|catalogue|exercise|compare)\b"
     r"|\bex\.\w+\.(?:check|judge|compare|output|cases|ask)\s*=[^=]"
     r"|\bobject\.__setattr__|\bfind_spec\b|\banswers/|\bgetppid\b|\bos\.kill\b|\bmemfd_create\b"
 )

@@ -1,0 +1,150 @@
+"""Find the bug: a student that never gets good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distill_lessons import models
+from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.parts import Case
+
+
+def _batches(seed: int) -> list[Case]:
+    cases = []
+    for order, K in (([2, 0, 3, 1], 3), ([5, 1, 7, 0, 3, 6, 2, 4], 5)):
+        dice = torch.Generator().manual_seed(seed)
+        student = models.mlp((1, 2, 2), K, (), seed=seed)
+        optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+        x = torch.rand(len(order), 1, 2, 2, generator=dice)
+        z = 4 * torch.randn(len(order), K, generator=dice)
+        half = len(order) // 2
+        words = f"{len(order)} images, batches {order[:half]} and {order[half:]}, T = 2"
+        cases.append(Case(words, (student, optimizer, x, z, torch.tensor(order), 2.0)))
+    return cases
+
+
+def _two_steps(
+    step: Callable[..., Any],
+    student: nn.Module,
+    optimizer: Any,
+    x: Tensor,
+    z: Tensor,
+    order: Tensor,
+    T: float,
+) -> dict[str, Any] | None:
+    before = nn.utils.parameters_to_vector(student.parameters()).detach()
+    found = [step(student, optimizer, x, z, index, T) for index in order.chunk(2)]
+    moved = nn.utils.parameters_to_vector(student.parameters()).detach() - before
+    if found == [None, None]:
+        return None
+    return {
+        "the loss of the first batch": found[0],
+        "the loss of the second batch": found[1],
+        "how far the student's weights move": moved,
+    }
+
+
+exercise = Exercise(
+    title="Find the bug: a student that never gets good",
+    kind="bug",
+    difficulty="easy",
+    importance="high",
+    minutes=5,
+    hints=(
+        "The first batch of the check is [2, 0]. Which image is the first in it, and which row of "
+        "the table does this code give to it?",
+        "The images are looked up by index. What about the teacher's logits?",
+    ),
+    cases=_batches,
+    ask=_two_steps,
+)
+
+# ==== Judging =====================================================================================
+
+from distill_lessons import losses
+from distill_lessons.exercises.parts import Judging, Mistake
+
+
+def _step(
+    images: Callable[[Tensor], Tensor] = lambda index: index,
+    rows: Callable[[Tensor], Tensor] = lambda index: index,
+    *,
+    clears: bool = True,
+    moves: bool = True,
+) -> Callable[..., float]:
+    """Return a step of gradient descent that needs no optimiser, with room for mistakes."""
+
+    def step(
+        student: nn.Module, optimizer: Any, x: Tensor, z: Tensor, index: Tensor, T: float
+    ) -> float:
+        z_teacher = z.index_select(0, rows(index))
+        loss = T**2 * losses.kl_divergence(z_teacher, student(x[images(index)]), T).mean()
+        weights = list(student.parameters())
+        for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = slope if clears or weight.grad is None else weight.grad + slope
+            weight.data -= moves * optimizer.param_groups[0]["lr"] * weight.grad
+        return loss.item()
+
+    return step
+
+
+def _first(index: Tensor) -> Tensor:
+    return torch.arange(len(index))
+
+
+judging = Judging(
+    reference=_step(),
+    mistakes=(
+        Mistake("as given", _step(rows=_first), "", given=True),
+        Mistake(
+            "always the first images",
+            _step(images=_first, rows=_first),
+            "Images and rows belong together now, but both are the first ones of the table in "
+            "every batch. The rest is never seen.",
+        ),
+        Mistake(
+            "rows in the order of the table",
+            _step(rows=lambda index: index.sort().values),
+            "The rows are those of this batch, but in the order of the table, not of the batch.",
+        ),
+        Mistake(
+            "no zero_grad",
+            _step(clears=False),
+            "The rows are right. But the second step still carries the gradient of the first: "
+            "gradients add up unless they are cleared.",
+        ),
+        Mistake("nothing moves", _step(moves=False), "The loss is right, but the weights stay."),
+    ),
+)
+
+# ==== Solution ====================================================================================
+
+from torch.nn import functional as F
+
+
+# The batch is shuffled, but the teacher's logits were always the first rows of the table: every
+# image learned the answer for another one, and confidently. Images and rows have one index.
+def index_step(student, optimizer, x, z, index, T):
+    z_student = student(x[index])
+    loss = losses.kd_loss(z_student, z[index], None, T=T, alpha=0.0)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_by_hand(student, optimizer, x, z, index, T):
+    p = torch.stack([z[i] for i in index.tolist()]).div(T).softmax(1)
+    images = torch.stack([x[i] for i in index.tolist()])
+    optimizer.zero_grad(set_to_none=False)
+    loss = T**2 * F.kl_div((student(images) / T).log_softmax(1), p, reduction="batchmean")
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+other_ways = [step_by_hand]

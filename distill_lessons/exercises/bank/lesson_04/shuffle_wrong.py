@@ -1,0 +1,215 @@
+"""Shuffled wrong classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill_lessons.exercises.compare import plain
+from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.parts import Case
+
+
+def _tables(seed: int) -> list[Case]:
+    cases = []
+    for number, (n, k) in enumerate(((12, 6), (30, 10))):
+        z = 3 * torch.randn(n, k, generator=torch.Generator().manual_seed(100 * number + seed))
+        dice = torch.Generator().manual_seed(seed)
+        cases.append(Case(f"z of shape ({n}, {k})", (z, dice)))
+    return cases
+
+
+def _properties(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, Any] | None:
+    given, start = z.clone(), dice.get_state()
+    answers = [shuffle(z, dice)]
+    if answers[0] is None:
+        return None
+    first = _table(answers[0])  # a copy: the second call must not change it
+    second = _table(shuffle(z, dice))
+    dice.set_state(start)
+    again = _table(shuffle(given.clone(), dice))
+    found: dict[str, Any] = {
+        "the shape of the answer": str(tuple(first.shape)) if first.ndim else "no table",
+        "the logits of every row, sorted": [],
+        "the top class keeps its logit": False,
+        "z itself is left as it was": torch.equal(z, given),
+        "the wrong classes are shuffled": False,
+        "every row is shuffled in its own way": False,
+        "the same dice, thrown again, give another order": not torch.equal(first, second),
+        "dice from the same seed give the same order": torch.equal(first, again),
+    }
+    if first.shape != given.shape:
+        return found
+    ordered, top = first.sort(1).values, given.argmax(1, keepdim=True)
+    found["the logits of every row, sorted"] = ordered
+    if not torch.equal(first.gather(1, top), given.gather(1, top)):
+        return found
+    found["the top class keeps its logit"] = True
+    if torch.equal(ordered, given.sort(1).values):
+        both = zip(given.tolist(), first.tolist(), strict=True)
+        # For every row: from which place the logit at each of its places came.
+        orders = [tuple(map(old.index, row)) for old, row in both]
+        moved = sum(list(order) != sorted(order) for order in orders)
+        found["the wrong classes are shuffled"] = moved > len(orders) / 2
+        found["every row is shuffled in its own way"] = len(set(orders)) > len(orders) / 2
+    return found
+
+
+def _table(answer: Any) -> Tensor:
+    try:
+        return torch.tensor(plain(answer), dtype=torch.float32)
+    except (TypeError, ValueError):  # words, a function, rows of several lengths
+        return torch.tensor(0.0)
+
+
+exercise = Exercise(
+    title="Shuffled wrong classes",
+    kind="code",
+    difficulty="hard",
+    importance="medium",
+    minutes=10,
+    points=3,
+    hints=(
+        "Begin with a copy, `z.clone()`, and go through its rows; a plain loop is fine.",
+        "In each row: which columns are not the top one? Put them into a list; it has K − 1 "
+        "entries, and K is `z.shape[1]`.",
+        "`torch.randperm(n, generator=dice)` is a new order of n places. `row[others]`, with a "
+        "list of columns, can stand on both sides of an assignment.",
+    ),
+    cases=_tables,
+    ask=_properties,
+)
+
+# ==== Judging =====================================================================================
+
+from distill_lessons.exercises.parts import Judging, Mistake
+
+
+def _shuffled(z: Tensor, dice: torch.Generator) -> Tensor:
+    top = torch.nn.functional.one_hot(z.argmax(1), z.shape[1]).bool()
+    keys = torch.rand(z.shape, generator=dice).masked_fill(top, 2.0)
+    places = (~top).nonzero()[:, 1].view(len(z), -1)  # of the wrong classes, (N, K-1)
+    return z.scatter(1, places, z.gather(1, keys.argsort(1)[:, :-1]))
+
+
+def _whole_rows(z: Tensor, dice: torch.Generator) -> Tensor:
+    return z.gather(1, torch.rand(z.shape, generator=dice).argsort(1))
+
+
+def _one_order(z: Tensor, dice: torch.Generator, *, fresh: bool = True) -> Tensor:
+    n, k = z.shape
+    top = torch.nn.functional.one_hot(z.argmax(1), k).bool()
+    places = (~top).nonzero()[:, 1].view(n, -1)
+    order = torch.randperm(k - 1, generator=dice) if fresh else torch.arange(k - 1).roll(1)
+    return z.scatter(1, places, z.gather(1, places[:, order]))
+
+
+def _own_dice(z: Tensor, dice: torch.Generator) -> Tensor:
+    return _shuffled(z, torch.Generator().manual_seed(0))
+
+
+def _unseeded_dice(z: Tensor, dice: torch.Generator) -> Tensor:
+    other = torch.Generator()
+    other.seed()  # drawn by the system: another one on every call
+    return _shuffled(z, other)
+
+
+def _in_place(z: Tensor, dice: torch.Generator) -> Tensor:
+    return z.copy_(_shuffled(z, dice))
+
+
+def _averaged(z: Tensor, dice: torch.Generator) -> Tensor:
+    top = z.max(1, keepdim=True).values
+    return torch.where(z == top, z, (z.sum(1, keepdim=True) - top) / (z.shape[1] - 1))
+
+
+judging = Judging(
+    reference=_shuffled,
+    mistakes=(
+        Mistake(
+            "the top class moves",
+            _whole_rows,
+            "The whole row is shuffled, and the top class with it. Such a teacher is wrong about "
+            "its guess too; here only the wrong classes shall change places.",
+        ),
+        Mistake(
+            "one order for all rows",
+            _one_order,
+            "All rows are shuffled by one order. Then the wrong classes have only been renamed, "
+            "and what they know is still there. Throw the dice for each row.",
+        ),
+        Mistake(
+            "always the same order",
+            lambda z, dice: _one_order(z, dice, fresh=False),
+            "That moves every logit by a fixed rule, without dice.",
+        ),
+        Mistake(
+            "dice of its own",
+            _own_dice,
+            "The order does not come from the dice that were given: thrown again, they give the "
+            "same order. Hand `dice` on as `generator`.",
+        ),
+        Mistake(
+            "other dice",
+            _unseeded_dice,
+            "The order comes from other dice than the given ones, so nobody can repeat it: the "
+            "same seed gives another table each time. Hand `dice` on as `generator`.",
+        ),
+        Mistake(
+            "in place",
+            _in_place,
+            "z itself is shuffled, and every later cell that uses the table is spoiled. Work on a "
+            "copy.",
+        ),
+        Mistake(
+            "nothing is shuffled", lambda z, dice: z.clone(), "Every logit is where it was before."
+        ),
+        Mistake(
+            "averaged",
+            _averaged,
+            "The wrong classes of a row are all made alike. Shuffled, they keep their values and "
+            "change places.",
+        ),
+    ),
+)
+
+# ==== Solution ====================================================================================
+
+import numpy as np
+
+
+# The teacher's guess and the values of its logits stay; what is lost is which wrong class is how
+# likely. With the digits, 50 images and T = 4 the students end about 20 points below those with
+# hard labels, in every one of the ten seeds: not only does the gain go, wrong dark knowledge is
+# worse than none.
+def shuffle_wrong(z, dice):
+    shuffled = z.clone()
+    for row in shuffled:
+        others = [k for k in range(z.shape[1]) if k != int(row.argmax())]
+        row[others] = row[others][torch.randperm(len(others), generator=dice)]
+    return shuffled
+
+
+def shuffled_in_numpy(z, dice):
+    rows = z.numpy().astype(np.float64)  # a copy
+    for row in rows:
+        others = np.delete(np.arange(len(row)), row.argmax())
+        row[others] = row[others[torch.rand(len(others), generator=dice).argsort().numpy()]]
+    return rows
+
+
+def shuffled_by_swaps(z, dice):
+    answer = [list(row) for row in z.tolist()]
+    for row in answer:
+        top = max(range(len(row)), key=row.__getitem__)
+        others = [k for k in range(len(row)) if k != top]
+        for i in range(len(others) - 1, 0, -1):
+            j = int(torch.randint(i + 1, (), generator=dice))
+            row[others[i]], row[others[j]] = row[others[j]], row[others[i]]
+    return answer
+
+
+other_ways = [shuffled_in_numpy, shuffled_by_swaps]

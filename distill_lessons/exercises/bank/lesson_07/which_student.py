@@ -1,0 +1,64 @@
+"""Two students on offer."""
+
+from __future__ import annotations
+
+from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.parts import NINE
+
+exercise = Exercise(
+    title="Two students on offer",
+    kind="read",
+    difficulty="medium",
+    importance="high",
+    minutes=5,
+    points=2,
+    hints=(
+        "The maps are shown as the reasons of the *large* model. Which column of the table is "
+        "about that?",
+        "Where do two functions have to be alike to give equal answers on a test set, and where "
+        "to give equal maps?",
+    ),
+    options=NINE,
+)
+
+# ==== Solution ====================================================================================
+
+from distill_lessons.exercises.parts import Judging, Mistake
+
+# Answers on the test images say nothing of how a net responds when pixels change, and that is what
+# a map describes. A gives the large model's answer as often as B does, but its maps are further
+# from the large model's than those of a net that saw 200 labels and no teacher.
+which_student = "b1"
+
+judging = Judging(
+    mistakes=(
+        *(
+            Mistake(
+                f"A, {n}",
+                f"a{n}",
+                "A reads a little better. But its maps are to stand for the large model's: look "
+                "at the last column, and at the rows below the line.",
+            )
+            for n in "123"
+        ),
+        *(
+            Mistake(
+                f"either, {n}",
+                f"c{n}",
+                "They give the same answers equally often. Do they give them for the same reasons? "
+                "Look at the last column.",
+            )
+            for n in "123"
+        ),
+        Mistake(
+            "because it answers alike",
+            "b2",
+            "The choice is right. But 97.4 and 97.5 % differ by one image in a thousand.",
+        ),
+        Mistake(
+            "because it reads more",
+            "b3",
+            "The choice is right. But by this reason it would be A, which reads more images right.",
+        ),
+    )
+)

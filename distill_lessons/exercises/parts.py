@@ -1,0 +1,68 @@
+"""What an exercise is made of: its cases, what judges it, its solution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+# Choices of a conclusion and a reason, "a1" to "c3".
+NINE = tuple(letter + number for letter in "abc" for number in "123")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments for a learner's function, and in words what they are."""
+
+    words: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that is often given, by name, with what to say to whoever gives it.
+
+    Attributes:
+        name: for tests and tables.
+        answer: the wrong answer itself: a function, or a value.
+        says: what is wrong, without the right answer.
+        given: True for the code that a find-the-bug exercise starts from.
+    """
+
+    name: str
+    answer: Any
+    says: str
+    given: bool = False
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What an answer is compared with.
+
+    Attributes:
+        reference: for functions: gives the right outputs, by another way than the solution.
+        mistakes: the classic ones.
+    """
+
+    reference: Callable[..., Any] | None = None
+    mistakes: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What stays with the instructor.
+
+    Attributes:
+        answer: the solution as an object: a function, or a value.
+        code: the same as a learner would write it in the notebook; the comment above says why.
+        other_ways: for functions: right answers in other styles.
+    """
+
+    answer: Any
+    code: str = ""
+    other_ways: tuple[Callable[..., Any], ...] = ()
+
+
+def call(answer: Any, *arguments: Any) -> Any:
+    """Ask a function the usual way: call it."""
+    return answer(*arguments)
