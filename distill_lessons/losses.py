@@ -92,7 +92,7 @@ def kl_divergence(teacher_logits: Tensor, student_logits: Tensor, T: float = 1.0
     check_logits("teacher_logits", teacher_logits)
     check_logits("student_logits", student_logits)
     check_same_shape("teacher_logits", teacher_logits, "student_logits", student_logits)
-    return _kl(_log_soft_targets(teacher_logits, T), _log_soft_targets(student_logits, T))
+    return _divergences(teacher_logits, student_logits, T)[0]
 
 
 def entropy(probabilities: Tensor) -> Tensor:
@@ -134,14 +134,53 @@ def centred(logits: Tensor) -> Tensor:
 
 def _log_soft_targets(logits: Tensor, T: float | Tensor) -> Tensor:
     # float16 would overflow in the division for small T and lose the tail of the distribution.
-    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    return torch.log_softmax(wide / T, dim=-1)
+    wide = _widened(logits)
+    # Below the largest logit nothing is infinite minus infinite, however small T is.
+    scaled = (wide - wide.detach().amax(-1, keepdim=True)) / _temperature(T, wide)
+    return torch.log_softmax(scaled.clamp(min=torch.finfo(wide.dtype).min / 4), dim=-1)
 
 
-def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    # By hand because F.kl_div has no batching rule for vmap. Where p underflows to 0 its log is
-    # still finite, so 0 * (log p - log q) is 0, as the limit demands.
-    return (log_p.exp() * (log_p - log_q)).sum(-1)
+def _widened(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def _temperature(T: float | Tensor, like: Tensor) -> Tensor:
+    limits = torch.finfo(like.dtype)
+    return torch.as_tensor(T, dtype=like.dtype, device=like.device).clamp(limits.tiny, limits.max)
+
+
+def _divergences(
+    teacher_logits: Tensor, student_logits: Tensor, T: float | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return KL(p || q) and T² KL(p || q) of each image, both ``(..., N)``.
+
+    By hand because F.kl_div has no batching rule for vmap. KL falls like 1/T², so that at high T it
+    is far smaller than the rounding of log p and log q, and T² would multiply that rounding. Where
+    a student is close to its teacher, ``T² KL = T² log E_p[exp(gap/T)]`` is therefore computed from
+    the gap between their logits; its limit for large T is that of `logit_matching`.
+    """
+    log_p, log_q = _log_soft_targets(teacher_logits, T), _log_soft_targets(student_logits, T)
+    p = log_p.exp()
+    # Where p underflows to 0 its log is still finite: 0 * (log p - log q) is 0, as in the limit.
+    # The differences q - p sum to 0 and keep rounding from making KL negative.
+    plain = (p * (log_p - log_q) + (log_q.exp() - p)).sum(-1).clamp(min=0)
+
+    t = _temperature(T, p)
+    gap = _widened(student_logits) - _widened(teacher_logits)
+    gap = gap - (p * gap).sum(-1, keepdim=True)  # now E_p[gap] = 0
+    near = (gap.abs() <= t / 4).all(-1, keepdim=True)
+    gap = gap.where(near, 0.0)  # elsewhere the next lines would overflow
+    x = gap / t
+    series = one = torch.ones_like(x)
+    for n in range(10, 2, -1):  # Horner's rule for 2 (exp(x) - 1 - x) / x²
+        series = torch.addcmul(one, x, series, value=1 / n)
+    scaled = (p * gap.square() * series).sum(-1) / 2  # T² E_p[exp(x) - 1]
+    mean = (scaled / t / t).clamp(min=torch.finfo(x.dtype).eps)
+    scaled = scaled * mean.log1p() / mean
+
+    near = near[..., 0]
+    square = t.square().clamp(max=torch.finfo(x.dtype).max)
+    return scaled.div(t).div(t).where(near, plain), scaled.where(near, square * plain)
 
 
 def _hard(student_logits: Tensor, labels: Tensor) -> Tensor:
@@ -158,8 +197,8 @@ def _kd_loss(
     T: float | Tensor,
     alpha: float | Tensor,
 ) -> Tensor:
-    soft = _kl(_log_soft_targets(teacher_logits.detach(), T), _log_soft_targets(student_logits, T))
-    return alpha * _hard(student_logits, labels) + (1 - alpha) * T**2 * soft.mean(-1)
+    _, soft = _divergences(teacher_logits.detach(), student_logits, T)
+    return alpha * _hard(student_logits, labels) + (1 - alpha) * soft.mean(-1)
 
 
 def check_temperature(T: float) -> None:

@@ -107,14 +107,14 @@ def test_teacher_that_diverged() -> None:
 def spied(monkeypatch) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Collect what the loss is given at each step: student logits, soft targets, labels."""
     seen = []
-    original = closed_form.cross_entropy
+    original = closed_form.loss
 
     def spy(student: Tensor, target: Tensor, *others: Tensor) -> Tensor:
         soft, onehot = target.mT  # (B, K) each
         seen.append((student.detach(), soft, onehot.argmax(1)))
         return original(student, target, *others)
 
-    monkeypatch.setattr(closed_form, "cross_entropy", spy)
+    monkeypatch.setattr(closed_form, "loss", spy)
     return seen
 
 
@@ -372,3 +372,23 @@ def test_bad_arguments_of_distill(changes, expected: str) -> None:
 
 def test_the_defaults_are_four_and_zero(z: Tensor) -> None:
     assert torch.equal(distilled(z), distilled(z, T=4.0, alpha=0.0))
+
+
+# ---- High temperatures ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("T", [1.0, 1e3, 1e4])
+def test_the_reported_loss_of_a_student_equal_to_its_teacher_is_zero(z: Tensor, T: float) -> None:
+    student, split = net(), toy()
+    own = teacher_logits(student, split.x)
+    history = distill(student, split, own, T=T, epochs=1, lr=1e-12)
+    assert 0 <= history.rows[0]["train_loss"] < 1e-5
+    # and of any student what the definition says
+    history = distill(student, split, z, T=T, epochs=1, lr=1e-12)
+    expected = losses.kd_loss(own, z, None, T=T, alpha=0.0).item()
+    assert history.rows[0]["train_loss"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_temperature_at_which_rounding_would_teach() -> None:
+    with pytest.raises(ValueError, match=r"^T=1e\+08 is above 100000, .* give losses.logit_match"):
+        distill(net(), toy(), torch.zeros(len(toy()), 3), T=1e8, steps=1)

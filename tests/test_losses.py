@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.stats
@@ -183,6 +184,66 @@ def test_half_precision_is_computed_in_float32() -> None:
     wide = kd_loss(z_s.float(), z_t.float(), y, T=0.1, alpha=0.5)
     assert kd_loss(z_s, z_t, y, T=0.1, alpha=0.5).item() == wide.item()
     assert soft_targets(z_s).dtype == torch.float32
+
+
+def exact(z_s: Tensor, z_t: Tensor, T: float) -> float:
+    """T² KL(p || q), averaged over the batch, in a hundred digits."""
+
+    def log_soft(row: list[float]) -> list[mpmath.mpf]:
+        z = [mpmath.mpf(v) / mpmath.mpf(T) for v in row]
+        norm = mpmath.log(sum(map(mpmath.exp, z)))
+        return [v - norm for v in z]
+
+    with mpmath.workdps(100):
+        total = mpmath.mpf(0)
+        for student, teacher in zip(z_s.tolist(), z_t.tolist(), strict=True):
+            pairs = zip(log_soft(teacher), log_soft(student), strict=True)
+            total += sum(mpmath.exp(p) * (p - q) for p, q in pairs)
+        return float(total * mpmath.mpf(T) ** 2 / len(z_t))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("T", [1e-3, 0.5, 1.0, 4.0, 20.0, 1e2, 1e3, 1e4, 1e5, 1e7, 1e15, 1e30])
+def test_loss_is_precise_at_every_temperature(T: float, dtype: torch.dtype) -> None:
+    for scale in (0.01, 1.0, 30.0):
+        z_s, z_t = scale * torch.randn(2, 4, 10, generator=torch.Generator().manual_seed(1))
+        z_s, z_t = z_s.to(dtype).requires_grad_(), z_t.to(dtype)
+        value = kd_loss(z_s, z_t, None, T=T, alpha=0.0)
+        rounding = 100 * torch.finfo(dtype).eps
+        assert value.item() == pytest.approx(exact(z_s, z_t, T), rel=rounding)
+        (gradient,) = torch.autograd.grad(value, z_s)
+        assert gradient.isfinite().all()
+        if 1e3 * scale < T:  # there the gradient is that of the limit
+            matching = centred(z_s - z_t) / z_s.numel()
+            torch.testing.assert_close(gradient, matching, rtol=0, atol=0.02 * scale)
+
+
+def test_loss_and_divergence_are_finite_at_the_ends_of_the_numbers() -> None:
+    z_s, z_t, _ = (t.float() for t in random_batch())
+    limit = logit_matching(z_s, z_t).item()
+    for T in (3e38, 1e300):
+        assert kd_loss(z_s, z_t, None, T=T, alpha=0.0).item() == pytest.approx(limit)
+        assert (kl_divergence(z_t, z_s, T=T) == 0).all()
+    for T in (1e-38, 1e-45, 1e-300):
+        assert kd_loss(z_s, z_t, None, T=T, alpha=0.0).item() == pytest.approx(0, abs=1e-30)
+        assert kl_divergence(z_t, z_s, T=T).isfinite().all()
+        hard = F.one_hot(z_t.argmax(1), z_t.shape[1]).float()
+        assert torch.equal(soft_targets(z_t, T), hard)
+
+
+def test_tied_logits_stay_tied_at_the_lowest_temperature() -> None:
+    assert soft_targets(torch.tensor([[5.0, 3.0, 5.0]]), T=1e-38).tolist() == [[0.5, 0.0, 0.5]]
+
+
+@pytest.mark.parametrize("T", [0.5, 4.0, 1e3, 1e4])
+def test_loss_is_never_negative_for_almost_equal_logits(T: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    for size in (0.0, 1e-7, 1e-4, 1e-2):
+        z_t = 20 * torch.randn(8, 10, generator=g)
+        z_s = z_t + size * torch.randn(8, 10, generator=g)
+        assert kd_loss(z_s, z_t, None, T=T, alpha=0.0) >= 0
+        assert kl_divergence(z_t, z_s, T).min() >= 0
+        assert in_closed_form(z_s, z_t, torch.zeros(8).long(), T, 0.0)[0] >= 0
 
 
 # ---- Labels that are missing ---------------------------------------------------------------------
@@ -437,7 +498,7 @@ def in_closed_form(z_s: Tensor, z_t: Tensor, y: Tensor, T: float, alpha: float) 
     value, gradient = closed_form.value_and_gradient(
         z_s, closed_form.targets(z_t, y, pair), pair, weight
     )
-    return [value - (1 - alpha) * T**2 * entropy(soft_targets(z_t, T)).mean(), gradient]
+    return [value, gradient]
 
 
 @properties
@@ -456,6 +517,19 @@ def test_the_written_gradient_of_narrow_logits(dtype: torch.dtype, alpha: float)
     value, gradient = by_autograd(z_s.to(dtype).float(), z_t.float(), y, 4.0, alpha)
     torch.testing.assert_close(found[0], value)
     torch.testing.assert_close(found[1], gradient.to(dtype))
+
+
+@pytest.mark.parametrize("T", [1e-38, 0.1, 1.0, 4.0, 100.0, 1e3, 1e4, 1e5])
+def test_the_written_value_in_single_precision(T: float) -> None:
+    z_s, z_t, y = (t.float() if t.is_floating_point() else t for t in random_batch(8, 10))
+    value, gradient = in_closed_form(z_s, z_t, y, T, 0.0)
+    wide, wide_gradient = in_closed_form(z_s.double(), z_t.double(), y, T, 0.0)
+    expected = kd_loss(z_s, z_t, y, T=T, alpha=0.0).item()
+    # The gap between p and q falls as 1/T and their rounding does not.
+    assert value.item() == pytest.approx(expected, rel=1e-5 + 1e-7 * T, abs=1e-28)
+    assert wide.item() == pytest.approx(expected, rel=1e-6, abs=1e-28)
+    error = (gradient - wide_gradient).norm() / wide_gradient.norm().clamp(min=1e-20)
+    assert error < 1e-5 + 1e-7 * T
 
 
 def test_written_gradients_of_several_students_are_each_ones_own() -> None:
@@ -477,7 +551,7 @@ def test_a_seeded_loss_passes_on_what_stands_above_it() -> None:
     z_s, z_t, y = random_batch()
     pair, weight = closed_form.terms(4.0, 0.3, z_t)
     leaf = z_s.requires_grad_()
-    loss = closed_form.cross_entropy(leaf, closed_form.targets(z_t, y, pair), pair, weight)
+    loss = closed_form.loss(leaf, closed_form.targets(z_t, y, pair), pair, weight)
     (gradient,) = torch.autograd.grad(-3 * loss, leaf)
     torch.testing.assert_close(gradient, -3 * by_autograd(z_s.detach(), z_t, y, 4.0, 0.3)[1])
 

@@ -580,7 +580,9 @@ def test_a_student_that_diverges_is_named_with_the_remedy() -> None:
     students = pair()
     with torch.no_grad():
         students[1][3].weight.fill_(math.inf)
-    with pytest.raises(ValueError, match=r"the student of seed 7 became nan with lr=0.01; try"):
+    with pytest.raises(
+        ValueError, match=r"student of seed 7 is no longer finite with lr=0.01; try"
+    ):
         fit_many(students, toy(), steps=2, seeds=[6, 7], lr=0.01)
 
 

@@ -1,6 +1,6 @@
 """The distillation loss together with its gradient, written down instead of traced.
 
-Both terms are one formula: the cross-entropy of a target with ``softmax(z/T)``. The soft term's
+Both terms are one formula: the divergence of ``softmax(z/T)`` from a target. The soft term's
 target is the teacher at temperature T, the hard term's the label at temperature 1. Its gradient
 with respect to z is a difference of probabilities (lesson 03 derives it), so autograd need not
 record the fifteen operations of the loss at every step. `losses.kd_loss` remains the definition.
@@ -38,6 +38,7 @@ def terms(
         ``[T, 1]`` and ``[(1 − alpha) T², alpha]``, each ``(2, 1, 1)`` or ``(S, 2, 1, 1)``.
     """
     Ts, alphas = (torch.tensor(v, dtype=torch.float64) for v in (T, alpha))
+    Ts = Ts.clamp(min=1e-30)  # one-hots by then; a smaller T would make z/T infinite in float32
     pairs = (
         torch.stack([Ts, torch.ones_like(Ts)], -1),
         torch.stack([(1 - alphas) * Ts**2, alphas], -1),
@@ -65,13 +66,8 @@ def targets(teacher_logits: Tensor, labels: Tensor, T: Tensor) -> Tensor:
     return both
 
 
-def value_and_gradient(
-    z: Tensor, target: Tensor, T: Tensor, weight: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the weighted cross-entropy of both terms and its gradient for the logits z, unchecked.
-
-    Each term is a mean over the images that have a target. The loss of distillation has KL in
-    place of the soft cross-entropy; the difference is the teacher's entropy, a constant.
+def gradient(z: Tensor, target: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+    """Return the gradient of the distillation loss for the logits z, unchecked.
 
     Args:
         z: logits ``(B, K)`` or ``(S, B, K)``.
@@ -80,18 +76,43 @@ def value_and_gradient(
         weight: weights from `terms`.
 
     Returns:
-        The loss, a scalar or ``(S,)``, and the gradient, shaped like `z`: each student's own.
+        Shaped like `z`: each student's own. Each term is a mean over the images that have a target.
 
     Source: Hinton, Vinyals and Dean (2015), arXiv:1503.02531, equation 2.
     """
+    _, gap, share = _parts(z, target, T, weight)
+    return _gradient(gap, share, T).to(z.dtype)
+
+
+def value_and_gradient(
+    z: Tensor, target: Tensor, T: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the loss, ``alpha * CE + (1 - alpha) * T**2 * KL``, beside its `gradient`.
+
+    With one-hots KL is the cross-entropy, so that both terms are one: the sum over classes of
+    ``p log(p/q) - p + q``, none of which is negative. The loss is a scalar, or ``(S,)``.
+    """
+    log_q, gap, share = _parts(z, target, T, weight)
+    r = target.log().clamp_(min=torch.finfo(target.dtype).min) - log_q  # log p/q
+    # At high T, q is so close to p that the rounding of either would be larger than the term.
+    near = target * (r + torch.expm1(-r))
+    summands = torch.where(r.abs() < 1, near, (target * r).add_(gap)).clamp_(min=0)
+    value = summands.sum((-2, -1), keepdim=True).mul_(share).sum((-3, -2, -1))
+    return value, _gradient(gap, share, T).to(z.dtype)
+
+
+def _parts(z: Tensor, target: Tensor, T: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log q, q - p, each ``(..., 2, K, B)``, and what an image weighs in either term."""
     # Half precision is computed in single, as in `losses`: targets are never narrower.
     columns = z.detach().to(target.dtype).mT.contiguous().unsqueeze(-3)  # (..., 1, K, B)
-    log_q = (columns / T).log_softmax(-2)  # (..., 2, K, B)
+    log_q = (columns / T).log_softmax(-2)
     mass = target.sum(-2, keepdim=True)  # 1, or 0 where an image has no label
     share = weight / mass.sum(-1, keepdim=True).clamp_(min=1)
-    value = (target * log_q).sum((-2, -1), keepdim=True).mul_(share).sum((-3, -2, -1)).neg_()
-    gradient = log_q.exp_().mul_(mass).sub_(target).mul_(share / T).sum(-3)
-    return value, gradient.mT.to(z.dtype)
+    return log_q, log_q.exp().mul_(mass).sub_(target), share
+
+
+def _gradient(gap: Tensor, share: Tensor, T: Tensor) -> Tensor:
+    return gap.mul_(share / T).sum(-3).mT
 
 
 class _Seeded(torch.autograd.Function):
@@ -109,7 +130,7 @@ class _Seeded(torch.autograd.Function):
         return above * gradient, None, None, None
 
 
-def cross_entropy(z: Tensor, target: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+def loss(z: Tensor, target: Tensor, T: Tensor, weight: Tensor) -> Tensor:
     """Return the value of `value_and_gradient`, ready for `backward`, once."""
-    loss: Tensor = _Seeded.apply(z, target, T, weight)
-    return loss
+    value: Tensor = _Seeded.apply(z, target, T, weight)
+    return value

@@ -6,7 +6,6 @@ where `training.fit` would have taken it alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -114,37 +113,35 @@ def fit_many(
             )
 
 
-# logits (S, B, K), labels (S, B), indices (S, B) -> losses (S,), gradient for the logits (S, B, K)
-_StackLoss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+# logits (S, B, K), labels (S, B), indices (S, B) -> gradient of each loss for the logits (S, B, K)
+_Gradient = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def _distillation(z_teacher: Tensor, T: Sequence[float], alpha: Sequence[float]) -> _StackLoss:
+def _distillation(z_teacher: Tensor, T: Sequence[float], alpha: Sequence[float]) -> _Gradient:
     Ts, weights = closed_form.terms(T, alpha, z_teacher)
 
-    def value_and_gradient(z: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient(z: Tensor, y: Tensor, index: Tensor) -> Tensor:
         target = closed_form.targets(z_teacher[index], y, Ts)
-        return closed_form.value_and_gradient(z, target, Ts, weights)
+        return closed_form.gradient(z, target, Ts, weights)
 
-    return value_and_gradient
+    return gradient
 
 
-def _each(loss: training.Loss) -> _StackLoss:
+def _each(loss: training.Loss) -> _Gradient:
     all_losses = vmap(loss)
 
-    def value_and_gradient(z: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient(z: Tensor, y: Tensor, index: Tensor) -> Tensor:
         logits = z.detach().requires_grad_()
-        value = all_losses(logits, y, index)
         # The gradient of the sum is every student's own: none of them sees another's logits.
-        (gradient,) = torch.autograd.grad(value.sum(), logits)
-        return value.detach(), gradient
+        return torch.autograd.grad(all_losses(logits, y, index).sum(), logits)[0]
 
-    return value_and_gradient
+    return gradient
 
 
 def _fit_chunk(
     students: Sequence[nn.Module],
     split: Split,
-    loss: _StackLoss,
+    gradient: _Gradient,
     seeds: Sequence[int],
     rows: Tensor,
     steps: int,
@@ -167,16 +164,16 @@ def _fit_chunk(
             for index in epoch.split(batch_size, dim=1)[: steps - done]:  # (S, B)
                 x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
                 z = run(params, buffers, x)  # (S, B, K)
-                value, gradient = loss(z, labels[index], index)
+                slopes = gradient(z, labels[index], index)
                 optimizer.zero_grad(set_to_none=True)
-                z.backward(gradient)
+                z.backward(slopes)
                 optimizer.step()
                 tick()
                 done += 1
-            for seed, last in zip(seeds, value.tolist(), strict=True):
-                if not math.isfinite(last):
+            for seed, finite in zip(seeds, slopes.isfinite().all((1, 2)).tolist(), strict=True):
+                if not finite:
                     raise ValueError(
-                        f"the loss of the student of seed {seed} became {last} with lr={lr}; "
+                        f"the loss of the student of seed {seed} is no longer finite with lr={lr}; "
                         "try a tenth of it."
                     )
     with torch.no_grad():
