@@ -83,6 +83,13 @@ def show(markup: str, text: str, *, kind: str = "text/html") -> Any:
     return display({kind: markup, "text/plain": text}, raw=True, display_id=True)
 
 
+def in_notebook() -> bool:
+    """Return whether a kernel runs this, so that what is shown can be replaced."""
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
 def replace(handle: Any, markup: str, text: str) -> None:
     """Put other HTML into the place of what `show` showed; a handle of None is left alone."""
     if handle is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from distill_lessons import asking, page, settings
 from distill_lessons.claims import UNITS, Effect
+from distill_lessons.exercises import record
 
 Guess = float | str
 
@@ -62,14 +63,14 @@ def predict(
     if len(options) == 1:
         raise ValueError(f"options={tuple(options)!r} leaves no choice; give two or more, or none.")
     explained = dict(options) if isinstance(options, Mapping) else dict.fromkeys(options, "")
-    made = _questions.setdefault(key, _Question())
+    live = settings.load().live
+    made = _question(key, live=live)
     made.text, made.options, made.unit = question, explained, unit
     if guess is not None:
-        made.guess = _checked(guess, made)
-    live = settings.load().live
+        _note(key, _checked(guess, made))
     made.asked = page.show(*_ask(made, live=live))
     if live and made.asked is not None:
-        _show_widget(made)
+        _show_widget(key, made)
 
 
 def compare(key: str, measured: Effect | float | str) -> None:
@@ -80,11 +81,26 @@ def compare(key: str, measured: Effect | float | str) -> None:
         measured: the result: an effect, or one of the options. A plain number counts as exact, in
             the unit that was asked for, as it is stored (a fraction for points).
     """
-    made = _questions.setdefault(key, _Question())
+    live = settings.load().live
+    made = _question(key, live=live)
     if not isinstance(measured, Effect | str):
         measured = Effect(measured, measured, measured, unit=made.unit)
     made.measured = measured
-    made.compared = page.show(*_answer(made, live=settings.load().live))
+    made.compared = page.show(*_answer(made, live=live))
+
+
+def _question(key: str, *, live: bool) -> _Question:
+    """Return the question; one new to this kernel has the guess of an earlier one."""
+    if key not in _questions:
+        # A run without a person shows nothing of a person's.
+        _questions[key] = _Question(guess=record.guesses().get(key) if live else None)
+    return _questions[key]
+
+
+def _note(key: str, guess: Guess | None) -> None:
+    _questions[key].guess = guess
+    if message := record.note_guess(key, guess):
+        print(message)
 
 
 def _checked(guess: Guess, made: _Question) -> Guess:
@@ -99,9 +115,9 @@ def _checked(guess: Guess, made: _Question) -> Guess:
         raise ValueError(f"guess={guess!r} is no number; write for example guess=5.") from None
 
 
-def _show_widget(made: _Question) -> None:
+def _show_widget(key: str, made: _Question) -> None:
     def note(guess: Guess | None) -> None:
-        made.guess = guess
+        _note(key, guess)
         page.replace(made.asked, *_ask(made, live=True))
         if made.measured is not None:
             page.replace(made.compared, *_answer(made, live=True))
@@ -113,7 +129,7 @@ def _show_widget(made: _Question) -> None:
         made.widget = asking.buttons(made.options, chosen, note)
     else:
         word = UNITS[made.unit][1].strip()
-        number = made.guess if isinstance(made.guess, float) else None
+        number = None if isinstance(made.guess, str) else made.guess
         made.widget = asking.number(
             f"Your guess, in {word}" if word else "Your guess", number, note
         )

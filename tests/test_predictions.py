@@ -109,6 +109,36 @@ def test_a_guess_of_another_kind_belonged_to_another_version_of_the_question(sho
     assert covered(shown.outputs[-1])
 
 
+def test_a_guess_outlives_its_kernel(shown: Shown, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("DISTILL_RECORD", str(tmp_path / "progress.json"))
+    predict("00.a", "How many?", unit="points")
+    predict("00.b", "Which?", ("more", "less"))
+    shown.type("10", widget=0)
+    shown.choose("less", widget=1)
+    monkeypatch.setattr(predictions, "_questions", {})
+    compare("00.b", "less")  # without its question: the cell above was not run again
+    assert "Right!" in shown.outputs[-1][0]
+    predict("00.a", "How many?", unit="points")
+    assert shown.widgets[-1].children[0].value == "10"
+    compare("00.a", POINTS)
+    assert "Well guessed" in shown.outputs[-1][0]
+    # A run without a person is everybody's, and shows nothing of hers.
+    monkeypatch.setattr(predictions, "_questions", {})
+    monkeypatch.setenv("DISTILL_LIVE", "0")
+    compare("00.b", "less")
+    assert covered(shown.outputs[-1])
+
+
+def test_a_guess_that_cannot_be_kept_says_so_once_and_counts(
+    shown: Shown, monkeypatch, tmp_path, capsys
+) -> None:
+    monkeypatch.setenv("DISTILL_RECORD", str(tmp_path))  # a folder
+    predict("00.a", "Which?", ("more", "less"), guess="less")
+    assert capsys.readouterr().out.count("is not a regular file") == 1
+    compare("00.a", "less")
+    assert "Right!" in shown.outputs[-1][0]
+
+
 # --- what is asked for, and what is refused ------------------------------------------------------
 
 

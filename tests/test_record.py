@@ -36,9 +36,40 @@ def test_tries_add_up_and_solved_stays_solved(path: Path) -> None:
     }
 
 
+def test_predictions_are_kept_beside_what_is_solved(path: Path) -> None:
+    assert record.guesses() == {}
+    assert record.note_guess("02.gain", 3.5) == ""
+    record.note("02.slope", state=record.SOLVED, tries=1)
+    record.note_guess("02.which", "less than 1 %")
+    record.note_guess("02.gain", -1.0)
+    assert record.guesses() == {"02.gain": -1.0, "02.which": "less than 1 %"}
+    record.note_guess("02.gain", None)
+    assert record.guesses() == {"02.which": "less than 1 %"}
+    assert list(record.read(path)[0]) == ["02.slope"]
+
+
+def test_a_file_from_before_predictions_were_kept_is_read(path: Path) -> None:
+    path.parent.mkdir()
+    entry = '{"state": "solved", "tries": 1, "hints": 0, "solution": false}'
+    start = '{"what": "distill-lessons progress", "version": 1, '
+    path.write_text(f'{start}"exercises": {{"02.slope": {entry}}}}}')
+    record.note_guess("02.gain", 1.0)
+    assert record.read(path)[0]["02.slope"]["state"] == "solved"
+    assert record.guesses() == {"02.gain": 1.0}
+
+
+def test_guesses_from_a_file_that_is_not_ours_are_none(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"predictions": {"02.gain": 1.0}}')
+    assert record.guesses() == {}
+    assert "is not a progress file" in record.note_guess("02.gain", 1.0)
+
+
 def test_nothing_is_kept_where_nothing_shall_be(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("DISTILL_RECORD", "0")
     assert record.note("02.slope", tries=1) == ""
+    assert record.note_guess("02.gain", 1.0) == ""
+    assert record.guesses() == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,6 +80,9 @@ DAMAGED = [
     b'{"what": "distill-lessons progress", "version": 1, '
     b'"exercises": {"02.slope": {"state": "solved", "tries": "many"}}}',
     b'{"what": "distill-lessons progress", "version": 1, "exerc',
+    b'{"what": "distill-lessons progress", "version": 1, "exercises": {}, "predictions": [1]}',
+    b'{"what": "distill-lessons progress", "version": 1, "exercises": {}, '
+    b'"predictions": {"02.gain": null}}',
 ]
 FOREIGN = [
     b"{",

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from nbformat import v4
 
+from distill_lessons import plots
 from distill_lessons.claims import Claim, Effect
 from distill_lessons.course import report
 from distill_lessons.course.running import Failure, Result
@@ -107,6 +109,18 @@ def test_the_page_shows_figures_with_description_and_caption() -> None:
     assert seen.text.count(alt) == 1
     assert "This figure has no description." in seen.text
     assert source.count("<figcaption>") == 2
+
+
+def test_the_page_shows_what_the_course_shows_in_a_notebook(
+    live: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[str] = []
+    monkeypatch.setattr("distill_lessons.page.show", lambda markup, text: stored.append(markup))
+    alt = 'Accuracy "rises" & falls <here>.'
+    plots.show(Figure(), alt)
+    _, seen = page(lesson(v4.new_output("display_data", {"text/html": stored[0]})))
+    assert [image["alt"] for image in seen.images] == [alt]
+    assert base64.b64decode(seen.images[0]["src"].partition(",")[2]).startswith(b"\x89PNG")
 
 
 def test_the_page_stands_alone() -> None:

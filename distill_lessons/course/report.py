@@ -6,6 +6,7 @@ it can be mailed, printed and kept.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 from distill_lessons.claims import MIME, UNITS, Effect
 from distill_lessons.course.running import Result, first_line
 
+# As `plots.show` writes it; a picture by itself is an output of its own.
+_FIGURE = re.compile(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)"')
 _TAGS = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
 
 
@@ -69,6 +72,8 @@ def figures_of(notebook: Any) -> list[Figure]:
     """Return the PNG figures of an executed notebook with their alt text, in order."""
     figures = []
     for _, _, output in _outputs(notebook):
+        shown = "".join(output.get("data", {}).get("text/html", ""))
+        figures += [Figure(png, html.unescape(alt), None) for alt, png in _FIGURE.findall(shown)]
         png = output.get("data", {}).get("image/png")
         if png:
             about = output.get("metadata", {}).get("image/png", {})

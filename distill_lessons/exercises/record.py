@@ -1,4 +1,4 @@
-"""What a learner has solved, in one small file of the learner's own. It never leaves the machine.
+"""What a learner solved and predicted, in one small file of the learner's own, on this machine only.
 
 The file is a convenience: nothing that happens to it may stop a lesson. Reading moves nothing. When
 something new is to be noted, a damaged file is set aside under another name, never deleted; one
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ LARGEST = 4 * 2**20  # bytes; a whole course takes a few thousand
 _WAYS_OUT = "Let DISTILL_RECORD name another file, unset it, or set it to 0 to keep none."
 
 Entry = dict[str, Any]
+Sections = dict[str, dict[str, Any]]  # "exercises" to entries, "predictions" to guesses
 
 
 class NotOurs(ValueError):
@@ -34,17 +36,17 @@ def read(path: Path) -> tuple[dict[str, Entry], str]:
     Nothing is changed: of a damaged file the message says what will happen to it.
     """
     try:
-        entries = _entries(path)
+        sections = _sections(path)
     except NotOurs as error:
         return {}, str(error)
     except OSError as error:
         return {}, f"Your progress in {path} cannot be read ({error.strerror})."
-    if entries is None:
+    if sections is None:
         return {}, (
             f"Your progress in {path} is damaged. The file is not deleted: the next check or hint "
             f"moves it to {_aside(path).name} and begins a new one."
         )
-    return entries, ""
+    return sections["exercises"], ""
 
 
 def note(key: str, **changes: Any) -> str:
@@ -56,6 +58,35 @@ def note(key: str, **changes: Any) -> str:
         key: the exercise, such as ``"02.slope"``.
         changes: `state` (`SOLVED` or `TRIED`), `tries` to add, `hints` seen, `solution` seen.
     """
+
+    def grow(sections: Sections) -> None:
+        entries = sections["exercises"]
+        entries[key] = _grown(entries.get(key, {}), changes)
+
+    return _change(grow)
+
+
+def guesses() -> dict[str, float | str]:
+    """Return the learner's predictions by question; none if there is no file, or no good one."""
+    path = settings.load().record
+    try:
+        return (path and _sections(path) or {}).get("predictions", {})
+    except (NotOurs, OSError):
+        return {}  # whatever is wrong is said when something is to be noted
+
+
+def note_guess(key: str, guess: float | str | None) -> str:
+    """Note a prediction, or forget it if it is None; return a message, "" if all went well."""
+
+    def change(sections: Sections) -> None:
+        sections["predictions"].pop(key, None)
+        if guess is not None:
+            sections["predictions"][key] = guess
+
+    return _change(change)
+
+
+def _change(change: Callable[[Sections], None]) -> str:
     path = settings.load().record
     if path is None:
         return ""
@@ -64,17 +95,18 @@ def note(key: str, **changes: Any) -> str:
     message = ""
     path = Path(os.path.realpath(path))  # through a link: it stays one, and its file is replaced
     try:
-        _entries(path)  # before a lock stands beside a file that is not ours
+        _sections(path)  # before a lock stands beside a file that is not ours
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two lessons may be open at once: what the one adds, the other must not overwrite.
         with FileLock(f"{path}.lock", timeout=5):
-            entries = _entries(path)
-            if entries is None:
+            sections = _sections(path)
+            if sections is None:
                 aside = path.rename(_aside(path))
                 message = f"{path} was damaged; it is kept as {aside.name}."
-                entries = {}
-            entries[key] = _grown(entries.get(key, {}), changes)
-            content = {"what": MARK, "version": VERSION, "exercises": dict(sorted(entries.items()))}
+                sections = _empty()
+            change(sections)
+            content = {"what": MARK, "version": VERSION}
+            content |= {name: dict(sorted(section.items())) for name, section in sections.items()}
             text = json.dumps(content, indent=1, ensure_ascii=False)
             files.write(path, text, private=True)
     except NotOurs as error:
@@ -94,7 +126,7 @@ def _grown(entry: Entry, changes: Entry) -> Entry:
     }
 
 
-def _entries(path: Path) -> dict[str, Entry] | None:
+def _sections(path: Path) -> Sections | None:
     """Return what the file holds; None if it is ours but damaged.
 
     Raises:
@@ -104,31 +136,38 @@ def _entries(path: Path) -> dict[str, Entry] | None:
     try:
         about = path.stat()
     except FileNotFoundError:
-        return {}
+        return _empty()
     if not stat.S_ISREG(about.st_mode):  # reading a device or a pipe may never end
         raise NotOurs(f"{path} is not a regular file, so no progress is kept there. {_WAYS_OUT}")
     content = path.read_bytes() if about.st_size <= LARGEST else b""
     if about.st_size == 0:
-        return {}
-    if (entries := _parsed(content)) is not None:
-        return entries
+        return _empty()
+    if (sections := _parsed(content)) is not None:
+        return sections
     # In its usual place a file is ours whatever it holds; elsewhere only if it says so.
     if path == settings.default_record() or MARK.encode() in content:
         return None
     raise NotOurs(f"{path} is not a progress file and is left alone. {_WAYS_OUT}")
 
 
-def _parsed(text: bytes) -> dict[str, Entry] | None:
+def _empty() -> Sections:
+    return {"exercises": {}, "predictions": {}}
+
+
+def _parsed(text: bytes) -> Sections | None:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or content.get("what") != MARK:
         return None
-    entries = content.get("exercises")
-    if content.get("version") != VERSION or not isinstance(entries, dict):
+    found = {name: content.get(name, {}) for name in _empty()}
+    if content.get("version") != VERSION or "exercises" not in content:
         return None
-    return entries if all(map(_sound, entries.values())) else None
+    if not all(isinstance(section, dict) for section in found.values()):
+        return None
+    guessed = all(type(guess) in (int, float, str) for guess in found["predictions"].values())
+    return found if guessed and all(map(_sound, found["exercises"].values())) else None
 
 
 def _sound(entry: Any) -> bool:

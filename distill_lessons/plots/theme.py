@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from distill_lessons import page
+
 
 class Role(NamedTuple):
     """How a role looks in every figure of the course."""
@@ -71,8 +73,8 @@ def use_theme() -> None:
 def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> None:
     """Display a figure with its caption, and close it.
 
-    The caption goes into the picture's metadata, from where screen readers of a converted page have
-    it, and stands below the figure for everyone else.
+    The caption stands below the figure and is its alternative text. Both go into HTML: of a bare
+    picture JupyterLab and the pages made from a notebook pass no alternative text on.
 
     Args:
         axes: what a plot function returned.
@@ -84,8 +86,6 @@ def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> Non
     if len(caption.strip()) < 20:
         raise ValueError(f"caption={caption!r} is too short; say in a sentence what is to be seen.")
     figure = _figure_of(axes)
-    from IPython.display import HTML, display
-
     # Drawn here and not by the notebook's backend, which may be another or none at all.
     drawn, picture = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", bbox_inches="tight", facecolor="white")
@@ -93,10 +93,15 @@ def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> Non
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
         picture, format="png", optimize=True
     )
-    output = {"image/png": b64encode(picture.getvalue()).decode(), "text/plain": caption}
-    display(output, metadata={"image/png": {"alt": caption}}, raw=True)
-    style = "max-width:46em;color:#444;margin:0 0 .8em"
-    display(HTML(f'<p style="{style}"><em>{html.escape(caption, quote=False)}</em></p>'))
+    said, source = html.escape(caption), b64encode(picture.getvalue()).decode()
+    page.show(
+        f'<figure style="margin:.4em 0"><img alt="{said}" src="data:image/png;base64,{source}" '
+        'style="max-width:100%">'
+        # Hidden from screen readers only: they have read it as the picture's alternative text.
+        '<figcaption aria-hidden="true" style="max-width:46em;margin:.2em 0 .8em">'
+        f"<em>{said}</em></figcaption></figure>",
+        caption,
+    )
     plt.close(figure)
 
 
