@@ -186,56 +186,6 @@ def run_all(page: Any, until: str) -> None:
     page.evaluate(SCROLL_TO, until)
 
 
-def test_the_slider_of_lesson_02_moves_readout_words_and_picture(lab: str, tmp_path: Path) -> None:
-    with opened(lab, "02_soft_targets.ipynb", tmp_path) as page:
-        run_all(page, until="temperature_slider(")
-        # Progress bars are widgets too: look in the slider's own cell.
-        cell = page.locator(".jp-CodeCell:has(.widget-slider)")
-        handle = cell.locator(".widget-slider .noUi-handle")
-        handle.wait_for(timeout=LONG)
-        readout = cell.locator(".widget-readout")
-        picture = cell.locator("img.widget-image")
-        words = cell.locator(".widget-html-content")
-        playwright.expect(words).to_contain_text("At T = 1:")
-        before = readout.inner_text(), words.inner_text(), picture.get_attribute("src")
-
-        handle.focus()
-        for _ in range(12):
-            page.keyboard.press("ArrowRight")
-        # Twelve steps of 0.05 in the exponent: T = 10^0.6.
-        playwright.expect(words).to_contain_text("At T = 3.98:")
-        playwright.expect(readout).to_have_text("3.98")
-        after = readout.inner_text(), words.inner_text(), picture.get_attribute("src")
-        page.wait_for_function("img => img.complete", arg=picture.element_handle())
-        assert before[0] == "1.00"
-        assert all(a != b for a, b in zip(after, before, strict=True))
-        size = picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
-        assert min(size) > 100
-
-
-def test_class_method_and_image_of_the_viewer_follow_the_keyboard(lab: str, tmp_path: Path) -> None:
-    with opened(lab, "viewer.ipynb", tmp_path) as page:
-        run_all(page, until="explanation_viewer(")
-        picture = page.locator("img.widget-image")
-        picture.wait_for(timeout=LONG)
-        words = page.locator(".jp-OutputArea-output .widget-html-content")
-        expect = playwright.expect
-        expect(words).to_contain_text("Image 0, class a, deep. teacher: sum")
-        expect(words).to_contain_text("Cosine between the maps 1.00")
-        before = picture.get_attribute("src")
-        controls = page.locator(".jp-OutputArea-output .widget-dropdown select")
-        controls.nth(0).select_option("c")
-        expect(words).to_contain_text("Image 0, class c, deep.")
-        expect(picture).not_to_have_attribute("src", str(before))
-        page.locator(".widget-slider .noUi-handle").focus()
-        page.keyboard.press("ArrowRight")
-        expect(words).to_contain_text("Image 1, class c, deep.")
-        controls.nth(1).select_option("zero")
-        expect(words).to_contain_text("Image 1, class c, zero. teacher: sum +0.00. student: s")
-        size = picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
-        assert min(size) > 100
-
-
 def test_a_prediction_is_typed_an_exercise_solved_and_a_hint_taken(
     lab: str, tmp_path: Path
 ) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
 
-from distill_lessons import plots
+from distill_lessons import page, plots
 from distill_lessons.plots import viewer
 
 X = torch.linspace(0, 1, 2 * 1 * 2 * 3).view(2, 1, 2, 3)
@@ -26,82 +28,89 @@ MAPS = {"deep": ATTRIBUTIONS, "halved": ATTRIBUTIONS / 2}
 pytestmark = pytest.mark.usefixtures("no_figure_stays_open")
 
 
-def parts(box: Any) -> tuple[Any, Any, Any, Any, Any]:
-    controls, picture, words = box.children
-    return (*controls.children, picture, words)
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(page, "show", lambda markup, text: found.append(markup))
+    return found
 
 
-@pytest.mark.usefixtures("live")
-def test_the_viewer_follows_image_class_and_method() -> None:
-    image, shown, method, picture, words = parts(viewer.explanation_viewer(X, MAPS, NAMES))
-    assert bytes(picture.value[:4]) == b"\x89PNG"
-    assert "class cat, deep. Sum +1.00; most for it at row 1, column 1 (+2.00)" in words.value
-    assert "most against it at row 2, column 3 (-1.00)" in words.value
-    seen = [picture.value]
-    shown.value = 1
-    assert "class dog, deep. Sum -1.00; most for it at row 2, column 3 (+1.00)" in words.value
-    seen.append(picture.value)
-    method.value = "halved"
-    assert "class dog, halved. Sum -0.50" in words.value
-    seen.append(picture.value)
-    image.value = 1
-    assert words.value == "Image 1, class dog, halved. Sum +0.00."
-    seen.append(picture.value)
-    assert len(set(seen)) == 4
+def data_of(markup: str) -> dict[str, Any]:
+    """Return what the script is given; what it makes of that is tested in a browser."""
+    (given,) = re.findall(r'querySelector\("\.distill-viewer"\), (.*)\);</script>', markup)
+    return dict(json.loads(given))
 
 
-@pytest.mark.usefixtures("live")
-def test_two_models_stand_side_by_side_with_their_agreement() -> None:
-    beside = {"deep": -ATTRIBUTIONS, "halved": ATTRIBUTIONS}
-    box = viewer.explanation_viewer(X, MAPS, NAMES, beside=beside, names=("one", "two"))
-    _, _, method, _, words = parts(box)
-    assert "one: sum +1.00" in words.value
-    assert "two: sum -1.00" in words.value
-    assert "Cosine between the maps -1.00." in words.value
-    method.value = "halved"
-    assert "Cosine between the maps 1.00." in words.value
-
-
-@pytest.mark.usefixtures("live")
-def test_the_scale_is_shared_by_models_and_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[float] = []
-    real = viewer.attribution_panel
-
-    def spy(ax: Any, attribution: Any, limit: float, **more: Any) -> Any:
-        limits.append(limit)
-        return real(ax, attribution, limit, **more)
-
-    monkeypatch.setattr(viewer, "attribution_panel", spy)
-    box = viewer.explanation_viewer(
-        X, {"deep": ATTRIBUTIONS}, NAMES, beside={"deep": ATTRIBUTIONS * 3}
+def attributions(data: dict[str, Any]) -> np.ndarray:
+    shape = (len(data["methods"]), len(data["names"]), data["images"], len(data["classes"]))
+    shares = np.frombuffer(base64.b64decode(data["shares"]), "<i2").reshape(
+        *shape, data["height"], data["width"]
     )
-    parts(box)[1].value = 1
-    assert limits == [6.0] * 4
+    limits = np.asarray(data["limits"])[:, None, :, None, None, None]
+    return np.asarray(shares / viewer.FINEST * limits)
 
 
-@pytest.mark.usefixtures("live")
-def test_colour_channels_are_summed() -> None:
-    x = X.expand(-1, 3, -1, -1)
-    attributions = np.repeat(ATTRIBUTIONS, 3, axis=1)
-    words = parts(viewer.explanation_viewer(x, {"deep": attributions}, NAMES))[-1]
-    assert "Sum +3.00" in words.value
+def test_what_is_packed_are_the_attributions_with_channels_summed(shown: list[str]) -> None:
+    x, maps = X.expand(-1, 3, -1, -1), {"deep": np.repeat(ATTRIBUTIONS, 3, axis=1)}
+    viewer.explanation_viewer(x, maps, NAMES, beside={"deep": maps["deep"] * -3})
+    data = data_of(shown[0])
+    wanted = 3 * ATTRIBUTIONS[:, 0].transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(attributions(data)[0, 0], wanted, atol=1e-3)
+    np.testing.assert_allclose(attributions(data)[0, 1], -3 * wanted, atol=1e-3)
+    assert data["limits"] == [[18.0, 0.0]]  # shared by models and classes
+    pictures = np.frombuffer(base64.b64decode(data["pictures"]), "u1").reshape(2, 2, 3, 3)
+    np.testing.assert_array_equal(pictures, (255 * x.numpy()).round().transpose(0, 2, 3, 1))
 
 
-@pytest.mark.usefixtures("live")
-def test_the_viewer_leaves_no_figure_open() -> None:
+def test_it_opens_on_the_predicted_class_and_names_label_and_prediction(shown: list[str]) -> None:
+    viewer.explanation_viewer(X, MAPS, NAMES, y=torch.tensor([0, 1]), predicted=[1, 1])
+    data = data_of(shown[0])
+    assert data["first"] == [1, 1]
+    assert data["about"] == ["label cat, classified as dog", "label dog, classified as dog"]
+    assert '<option value="-1">predicted class</option>' in shown[0]
+    viewer.explanation_viewer(X, MAPS, NAMES, y=[0, 1])
+    assert data_of(shown[1])["first"] == [0, 1]
+    both = torch.tensor([1, 1]), np.array([0, 1])
+    viewer.explanation_viewer(X, MAPS, NAMES, predicted=both, beside=MAPS)
+    assert data_of(shown[2])["about"][0] == "teacher predicts dog, student predicts cat"
+
+
+def test_what_leaves_no_choice_has_no_menu(shown: list[str]) -> None:
+    viewer.explanation_viewer(X[:1], {"deep": ATTRIBUTIONS[:1]}, NAMES)
+    assert re.findall(r'<(?:select|input) name="(\w+)"', shown[0]) == ["class"]
     viewer.explanation_viewer(X, MAPS, NAMES)
-    assert plt.get_fignums() == []
+    assert re.findall(r'<(?:select|input) name="(\w+)"', shown[1]) == ["image", "class", "method"]
 
 
-def test_a_headless_run_gets_a_line_and_no_widget(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_names_are_no_markup(shown: list[str]) -> None:
+    evil = "</script><b>"
+    viewer.explanation_viewer(X, {evil: ATTRIBUTIONS, "b": ATTRIBUTIONS}, [evil, "dog"])
+    assert evil not in shown[0]
+    assert data_of(shown[0])["classes"] == [evil, "dog"]
+
+
+@pytest.mark.parametrize(("live", "most"), [("1", viewer.MOST_LIVE), ("0", viewer.MOST_STORED)])
+def test_a_notebook_holds_so_many_images_and_says_how_many(
+    live: str, most: int, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DISTILL_LIVE", "0")
-    assert viewer.explanation_viewer(X, MAPS, NAMES) is None
+    monkeypatch.setenv("DISTILL_LIVE", live)
+    n = most // (2 * 28 * 28 * 10) + 3
+    maps = {"deep": np.ones((n, 1, 28, 28, 10))}
+    viewer.explanation_viewer(torch.zeros(n, 1, 28, 28), maps, list("0123456789"))
+    assert len(base64.b64decode(data_of(shown[0])["shares"])) <= most
+    assert f"The first {n - 3} of {n} images" in shown[0]
+
+
+def test_nothing_is_kept_back_where_everything_fits(shown: list[str]) -> None:
+    viewer.explanation_viewer(X, MAPS, NAMES)
+    assert "images are in the notebook" not in shown[0]
+
+
+def test_without_a_notebook_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    viewer.explanation_viewer(X, MAPS, NAMES)
     assert capsys.readouterr().out == viewer.INSTEAD + "\n"
 
 
-@pytest.mark.parametrize("progress", ["0", "1"])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -112,13 +121,24 @@ def test_a_headless_run_gets_a_line_and_no_widget(
         ({"beside": {"deep": ATTRIBUTIONS}}, r"beside has the methods \['deep'\]"),
         ({"beside": {**MAPS, "deep": ATTRIBUTIONS[:1]}}, r"beside\['deep'\] has shape \(1, "),
         ({"beside": MAPS, "names": ("one",)}, r"names=\('one',\) must name both models"),
+        ({"y": [0]}, r"y has shape \(1,\); give class numbers from 0 to 1, shape \(2,\)"),
+        ({"predicted": [0, 2]}, "predicted has shape .*; give class numbers from 0 to 1"),
+        ({"predicted": [0, 1], "beside": MAPS}, r"predicted has shape \(2,\).*shape \(2, 2\)"),
     ],
-    ids=["one image", "no method", "a name missing", "NaN", "methods", "shape", "names"],
+    ids=[
+        "one image",
+        "no method",
+        "a name missing",
+        "NaN",
+        "methods",
+        "shape",
+        "names",
+        "labels",
+        "no such class",
+        "predictions of one",
+    ],
 )
-def test_bad_input_is_refused(
-    change: dict[str, Any], message: str, progress: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DISTILL_LIVE", progress)
+def test_bad_input_is_refused(change: dict[str, Any], message: str) -> None:
     given = {"x": X, "maps": MAPS, "classes": NAMES} | change
     with pytest.raises(ValueError, match=message):
         viewer.explanation_viewer(**given)

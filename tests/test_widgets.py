@@ -1,16 +1,20 @@
-"""The temperature slider: what it shows follows T, and nothing of it is left in a headless run."""
+"""The temperature slider: what each of its steps shows, and what it refuses."""
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import re
 from typing import Any
 
-import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
-from distill_lessons import plots
+from distill_lessons import page, plots
 from distill_lessons.plots import widgets
 
 # Odds 16 : 4 : 1 at T = 1, their square roots 4 : 2 : 1 at T = 2.
@@ -21,91 +25,97 @@ NAMES = ["cat", "dog", "owl"]
 pytestmark = pytest.mark.usefixtures("no_figure_stays_open")
 
 
-def parts(box: Any) -> tuple[Any, Any, Any]:
-    slider, picture, words = box.children
-    return slider, picture, words
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(page, "show", lambda markup, text: found.append(markup))
+    return found
 
 
-@pytest.mark.usefixtures("live")
-def test_the_slider_starts_at_the_plain_softmax() -> None:
-    slider, picture, words = parts(widgets.temperature_slider(Z, NAMES))
-    assert slider.value == 1.0
-    assert "cat 0.762, dog 0.190, owl 0.048" in words.value  # 16/21, 4/21, 1/21
-    assert bytes(picture.value[:4]) == b"\x89PNG"
+def data_of(markup: str) -> dict[str, Any]:
+    """Return what the script is given; what it makes of that is tested in a browser."""
+    (given,) = re.findall(r'querySelector\("\.distill-slider"\), (.*)\);</script>', markup)
+    return dict(json.loads(given))
 
 
-@pytest.mark.usefixtures("live")
-def test_moving_the_slider_redraws_with_the_right_probabilities(
-    monkeypatch: pytest.MonkeyPatch,
+def at(T: float, markup: str) -> tuple[list[float], str]:
+    data = data_of(markup)
+    step = widgets.TEMPERATURES.index(T)
+    assert data["T"][step] == f"{T:g}"
+    return data["p"][step], data["words"][step]
+
+
+def test_every_step_has_the_right_probabilities(shown: list[str]) -> None:
+    widgets.temperature_slider(Z, NAMES)
+    p, words = at(2, shown[0])
+    assert p == pytest.approx([4 / 7, 2 / 7, 1 / 7], abs=1e-4)
+    assert "At T = 2: cat 0.571, dog 0.286, owl 0.143" in words
+    assert "entropy 0.956 of at most 1.099 nats" in words  # log 7 - 10/7 log 2, and log 3
+    for T, (high, *_) in zip(widgets.TEMPERATURES, data_of(shown[0])["p"], strict=True):
+        odds = 16 ** (1 / T) / (16 ** (1 / T) + 4 ** (1 / T) + 1)
+        assert high == pytest.approx(odds, abs=1e-4)
+
+
+def test_it_starts_at_the_plain_softmax_and_holds_temperatures_that_one_would_name(
+    shown: list[str],
 ) -> None:
-    drawn: list[list[float]] = []
-    real = widgets.class_bars
-
-    def spy(ax: Any, p: Any, classes: Any) -> Any:
-        bars = real(ax, p, classes)
-        drawn.append([bar.get_height() for bar in bars])
-        return bars
-
-    monkeypatch.setattr(widgets, "class_bars", spy)
-    slider, picture, words = parts(widgets.temperature_slider(Z, NAMES))
-    before = picture.value
-    slider.value = 2.0
-    assert drawn[-1] == pytest.approx([4 / 7, 2 / 7, 1 / 7])
-    assert "At T = 2: cat 0.571, dog 0.286, owl 0.143" in words.value
-    assert "entropy 0.956 of at most 1.099 nats" in words.value  # log 7 - 10/7 log 2, and log 3
-    assert picture.value != before
-    slider.value = 1.0
-    assert picture.value == before
+    widgets.temperature_slider(Z, NAMES)
+    start = widgets.TEMPERATURES.index(1)
+    assert f'max="{len(widgets.TEMPERATURES) - 1}" value="{start}"' in shown[0]
+    assert "<p>At T = 1: cat 0.762, dog 0.190, owl 0.048" in shown[0]  # 16/21, 4/21, 1/21
+    assert {0.1, 0.2, 0.5, 1, 2, 4, 8, 10, 20, 100} <= set(widgets.TEMPERATURES)
+    steps = np.diff(np.log(widgets.TEMPERATURES))
+    assert 0.1 < steps.min() < steps.max() < 0.35  # no step is large, and none lost
 
 
-@pytest.mark.usefixtures("live")
-@pytest.mark.parametrize("T", [0.1, 100.0])
-def test_the_ends_of_the_slider_are_the_two_limits(T: float) -> None:
-    slider, _, words = parts(widgets.temperature_slider(Z, NAMES))
-    slider.value = T
-    shown = [float(n) for n in re.findall(r"(?:cat|dog|owl) ([\d.]+)[,;]", words.value)]
-    assert shown == pytest.approx([1, 0, 0] if T < 1 else [1 / 3] * 3, abs=0.015)
+@pytest.mark.parametrize("T", [0.1, 100])
+def test_the_ends_of_the_slider_are_the_two_limits(T: float, shown: list[str]) -> None:
+    widgets.temperature_slider(Z, NAMES)
+    assert at(T, shown[0])[0] == pytest.approx([1, 0, 0] if T < 1 else [1 / 3] * 3, abs=0.015)
 
 
-@pytest.mark.usefixtures("live")
-def test_the_slider_takes_logits_that_are_half_precision_and_need_gradients() -> None:
-    z = Z.half().requires_grad_()
-    _, _, words = parts(widgets.temperature_slider(z, NAMES))
-    assert "cat 0.762" in words.value
-
-
-@pytest.mark.usefixtures("live")
-def test_the_slider_leaves_no_figure_open() -> None:
-    before = plt.get_fignums()
-    slider, _, _ = parts(widgets.temperature_slider(Z, NAMES))
-    slider.value = 3.0
-    assert plt.get_fignums() == before
-
-
-def test_a_headless_run_gets_a_line_and_no_widget(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_slider_takes_logits_that_are_half_precision_and_need_gradients(
+    shown: list[str],
 ) -> None:
-    monkeypatch.setenv("DISTILL_LIVE", "0")
-    assert widgets.temperature_slider(Z, NAMES) is None
+    widgets.temperature_slider(Z.half().requires_grad_(), NAMES)
+    assert "cat 0.762" in at(1, shown[0])[1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_image_stands_beside_its_bars(channels: int, shown: list[str]) -> None:
+    x = torch.tensor([[0.0, 1.0], [0.2, 0.4]]).expand(channels, 2, 2)
+    widgets.temperature_slider(Z, NAMES, x)
+    (source,) = re.findall(r'src="data:image/png;base64,([^"]*)"', shown[0])
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
+    ink = 255 * x[0].numpy()
+    np.testing.assert_array_equal(pixels[..., 0], (255 - ink if channels == 1 else ink).round())
+
+
+def test_names_are_no_markup(shown: list[str]) -> None:
+    widgets.temperature_slider(Z, ["</script><b>", "dog", "owl"])
+    assert "</script><b>" not in shown[0]
+    assert data_of(shown[0])["classes"][0] == "</script><b>"
+
+
+def test_without_a_notebook_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    widgets.temperature_slider(Z, NAMES)
     assert capsys.readouterr().out == widgets.INSTEAD + "\n"
 
 
-@pytest.mark.parametrize("progress", ["0", "1"])
 @pytest.mark.parametrize(
-    ("z", "names", "message"),
+    ("change", "message"),
     [
-        (Z[None], NAMES, r"z has shape \(1, 3\); give one image's logits, \(K,\): z\[0\]"),
-        (Z, NAMES[:2], "classes has 2 names for 3 logits; give one each"),
-        (Z * float("nan"), NAMES, "z holds NaN or infinite numbers"),
+        ({"z": Z[None]}, r"z has shape \(1, 3\); give one image's logits, \(K,\): z\[0\]"),
+        ({"classes": NAMES[:2]}, "classes has 2 names for 3 logits; give one each"),
+        ({"z": Z * float("nan")}, "z holds NaN or infinite numbers"),
+        ({"image": torch.zeros(1, 1, 8, 8)}, r"image has shape \(1, 1, 8, 8\); give one image"),
+        ({"image": torch.zeros(2, 8, 8)}, r"image has shape \(2, 8, 8\); give one image"),
     ],
-    ids=["a batch", "a name missing", "NaN"],
+    ids=["a batch", "a name missing", "NaN", "images", "two channels"],
 )
-def test_bad_input_is_refused(
-    z: torch.Tensor, names: list[str], message: str, progress: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DISTILL_LIVE", progress)
+def test_bad_input_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        widgets.temperature_slider(z, names)
+        widgets.temperature_slider(**{"z": Z, "classes": NAMES} | change)
 
 
 # --- the static twin and its neighbours ----------------------------------------------------------

@@ -1,8 +1,9 @@
-"""What a learner solved and predicted, in one small file of the learner's own, on this machine only.
+"""What a learner solved and predicted, in one small file of the learner's own.
 
-The file is a convenience: nothing that happens to it may stop a lesson. Reading moves nothing. When
-something new is to be noted, a damaged file is set aside under another name, never deleted; one
-that is not ours, a device or somebody's `package.json`, is left alone.
+It never leaves the machine. The file is a convenience: nothing that happens to it may stop a
+lesson. Reading moves nothing. When something new is to be noted, a damaged file is set aside under
+another name, never deleted; one that is not ours, a device or somebody's `package.json`, is left
+alone.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def guesses() -> dict[str, float | str]:
     """Return the learner's predictions by question; none if there is no file, or no good one."""
     path = settings.load().record
     try:
-        return (path and _sections(path) or {}).get("predictions", {})
+        return ((path and _sections(path)) or _empty())["predictions"]
     except (NotOurs, OSError):
         return {}  # whatever is wrong is said when something is to be noted
 

@@ -21,8 +21,9 @@
   });
   let shown = []; // the attributions in view, (H, W) for each model
 
-  // A plus on the three largest values above zero, a minus on the three smallest below it. Pixels
-  // of one value share a sign: a region that was painted has one.
+  // A plus on the three largest values above zero, a minus on the three smallest below it, as in
+  // `attribution_panel`. Pixels of one value share a sign: in the middle of a rectangle, or on the
+  // pixel that is nearest to it.
   const sign = (panel, values, limit) => {
     panel.signs.replaceChildren();
     const levels = [...new Set(values)].sort((a, b) => a - b);
@@ -32,9 +33,12 @@
     ];
     for (const [level, text] of marked) {
       const at = values.flatMap((value, i) => (value === level ? [[Math.floor(i / W), i % W]] : []));
-      const middle = [0, 1].map((axis) => at.reduce((sum, cell) => sum + cell[axis], 0) / at.length);
+      const axis = (which) => at.map((cell) => cell[which]);
+      const middle = [0, 1].map((which) => axis(which).reduce((a, b) => a + b) / at.length);
+      const extent = [0, 1].map((which) => Math.max(...axis(which)) - Math.min(...axis(which)) + 1);
       const far = (cell) => Math.abs(cell[0] - middle[0]) + Math.abs(cell[1] - middle[1]);
-      const [row, column] = at.reduce((best, cell) => (far(cell) < far(best) ? cell : best));
+      const nearest = at.reduce((best, cell) => (far(cell) < far(best) ? cell : best));
+      const [row, column] = extent[0] * extent[1] === at.length ? middle : nearest;
       const mark = panel.signs.appendChild(document.createElementNS(panel.svg.namespaceURI, "text"));
       mark.textContent = text;
       mark.setAttribute("x", column + 0.5);

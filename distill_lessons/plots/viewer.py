@@ -101,7 +101,9 @@ def _about(
 ) -> str:
     parts = [] if labels is None else [f"label {classes[labels[i]]}"]
     for name, row in zip(names, () if guesses is None else guesses, strict=False):
-        parts.append(f"{name} predicts {classes[row[i]]}" if name else f"read as {classes[row[i]]}")
+        parts.append(
+            f"{name} predicts {classes[row[i]]}" if name else f"classified as {classes[row[i]]}"
+        )
     return ", ".join(parts)
 
 
@@ -137,9 +139,10 @@ def _panels(names: Sequence[str], size: tuple[int, ...]) -> str:
     panels = "".join(f"<div>{html.escape(title)}<svg {box}></svg></div>" for title in titles)
     colours = ",".join(mpl.colors.to_hex(c) for c in mpl.colormaps[DIVERGING](np.linspace(0, 1, 9)))
     bar = (
-        '<div style="display:flex;gap:.4em;align-items:center"><span class="limit" data-end="low">'
-        f'</span><span style="width:9em;height:.8em;background:linear-gradient(to right,{colours})">'
-        '</span><span class="limit" data-end="high"></span> logits</div>'
+        '<div style="display:flex;gap:.4em;align-items:center">'
+        '<span class="limit" data-end="low"></span><span style="width:9em;height:.8em;'
+        f'background:linear-gradient(to right,{colours})"></span>'
+        '<span class="limit" data-end="high"></span> logits</div>'
     )
     read = '<div class="read" style="min-height:1.4em">Point at a pixel to read its value.</div>'
     return f'<div style="{_ROW}">{panels}</div>{bar}{read}<p>{INSTEAD}</p>'

@@ -125,8 +125,8 @@ def _bars(p: Sequence[float], classes: Sequence[str]) -> str:
             f"<text {place}>{html.escape(str(name))}</text>"
         )
     return (
-        f'<svg aria-hidden="true" viewBox="0 0 {width} {height}" width="{width}" fill="currentColor"'
-        f' style="max-width:100%;font-size:12px">{"".join(parts)}</svg>'
+        f'<svg aria-hidden="true" viewBox="0 0 {width} {height}" width="{width}" '
+        f'fill="currentColor" style="max-width:100%;font-size:12px">{"".join(parts)}</svg>'
     )
 
 
