@@ -2,8 +2,8 @@
 
 `shap.DeepExplainer` hooks modules and replaces the gradient of each activation module. What it
 cannot hook, it treats as if it were linear, without a word: `F.relu`, a ReLU module used twice, a
-product of two activations. Here the model runs once, and each operation on the way is looked at.
-Knows nothing about attributions.
+product of two activations, a mask. Here the model runs once, and each operation on the way is
+looked at (`tracing`). Knows nothing about attributions.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections import Counter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch import nn
+from torch.nn.utils import parametrize
 
 from distill_lessons import seeds
 from distill_lessons.explain import forward
+from distill_lessons.explain.tracing import Remark, Trace
 
-# What DeepExplainer has a rule for.
+# What DeepExplainer has a rule for that holds; its rule for Softmax, output by output, does not.
 NONLINEAR = {
-    *("ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "Sigmoid", "Tanh", "Softplus", "Softmax"),
+    *("ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "Sigmoid", "Tanh", "Softplus"),
     *("MaxPool1d", "MaxPool2d", "MaxPool3d"),
 }
 LINEAR = {
@@ -31,22 +32,6 @@ LINEAR = {
     *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Flatten", "Unflatten", "Identity"),
     *("Dropout", "Dropout2d", "Dropout3d", "AlphaDropout", "ZeroPad2d", "PixelShuffle"),
 }
-# Operations between modules that are linear in the activations, whatever their arguments.
-LINEAR_CALLS = {
-    *("add", "sub", "rsub", "neg", "cat", "concat", "stack", "hstack", "vstack", "sum", "mean"),
-    *("flatten", "view", "reshape", "permute", "transpose", "movedim", "squeeze", "unsqueeze"),
-    *("expand", "repeat", "contiguous", "clone", "to", "float", "double", "getitem", "select"),
-    *("chunk", "split", "unbind", "narrow", "roll", "flip", "pad", "dropout", "t", "swapaxes"),
-    *("avg_pool1d", "avg_pool2d", "adaptive_avg_pool2d", "interpolate", "expand_as", "view_as"),
-    *("positive", "identity", "unflatten", "index_select", "T", "mT", "iadd", "isub", "radd"),
-}
-# Linear as long as only one factor depends on the input.
-PRODUCTS = {
-    *("mul", "imul", "rmul", "multiply", "div", "truediv", "itruediv", "divide", "matmul", "mm"),
-    *("bmm", "einsum", "linear", "conv1d", "conv2d", "addmm", "baddbmm", "rmatmul", "dot", "lerp"),
-    *("addcmul", "bilinear", "scaled_dot_product_attention"),
-}
-DIVISIONS = {"div", "truediv", "itruediv", "divide"}
 
 
 def check_explainable(model: nn.Module, x_shape: tuple[int, ...]) -> list[str]:
@@ -62,43 +47,85 @@ def check_explainable(model: nn.Module, x_shape: tuple[int, ...]) -> list[str]:
         One sentence per problem, naming layer and remedy; empty if there is none. A model without
         problems still needs the additivity check, which `shap_values` always makes.
 
+    Raises:
+        ValueError: if such inputs do not go through the model.
+
     >>> check_explainable(nn.Sequential(nn.Linear(2, 2), nn.ReLU(inplace=True)), (2,))
     ["layer '1' (ReLU) works in place, on which DeepExplainer fails; give it inplace=False."]
     """
-    net = forward.private_copy(model)  # frozen, so what requires a gradient depends on the input
+    net = forward.private_copy(model)
     names = {module: name or "the model" for name, module in net.named_modules()}
-    leaves = [module for module in names if not list(module.children())]
-    problems = [text for leaf in leaves for text in _layer_problems(names[leaf], leaf)]
-
+    judged = [module for module in names if _judged_by_type(module)]
+    problems = [text for layer in judged for text in _layer_problems(names[layer], layer)]
     calls: Counter[nn.Module] = Counter()
-    watch = _Watch()
+    trace = Trace()
+    for module in names:
+        _watch(trace, module, names[module], module in judged, calls)
+    out = _run(net, x_shape, trace, type(model).__name__)
+    for layer, count in calls.items():
+        kind = forward.kind_of(layer)
+        if count > 1 and kind in NONLINEAR:
+            problems.append(
+                f"layer '{names[layer]}' ({kind}) is used {count} times, and only one use is "
+                "remembered; give each use a module of its own."
+            )
+    return problems + list(dict.fromkeys(map(_in_words, trace.remarks(out))))
 
-    def enter(module: nn.Module, args: object) -> None:
-        calls[module] += 1
-        watch.depth += 1
 
-    def leave(module: nn.Module, args: object, out: object) -> None:
-        watch.depth -= 1
-
-    for leaf in leaves:
-        leaf.register_forward_pre_hook(enter)
-        leaf.register_forward_hook(leave)
+def _run(net: nn.Module, x_shape: tuple[int, ...], trace: Trace, kind: str) -> Any:
+    """Run two random inputs through a net and follow them."""
+    whole = isinstance(x_shape, tuple | list) and all(isinstance(n, int) for n in x_shape)
+    if not whole or not x_shape or min(x_shape) < 1:
+        raise ValueError(f"x_shape={x_shape} must be the shape of one input, such as (1, 28, 28).")
     reference = next(net.parameters(), torch.zeros(()))
     with seeds.fork_rng(0, reference.device), torch.inference_mode(False), torch.enable_grad():
         x = torch.rand(2, *x_shape, dtype=reference.dtype, device=reference.device)
-        with watch:
-            net(x.requires_grad_())
-    for leaf, count in calls.items():
-        if count > 1 and type(leaf).__name__ in NONLINEAR:
-            problems.append(
-                f"layer '{names[leaf]}' ({type(leaf).__name__}) is used {count} times, and only "
-                "one use is remembered; give each use a module of its own."
-            )
-    return problems + [_call_problem(name) for name in dict.fromkeys(watch.found)]
+        x = x.requires_grad_().clone()  # a model may write into it
+        try:
+            with trace:
+                trace.start(x)
+                return net(x)
+        except RuntimeError as error:
+            raise ValueError(
+                f"x_shape={tuple(x_shape)} does not go through model={kind}: {error}. Give the "
+                "shape of one input that the model was built for."
+            ) from error
+
+
+def _judged_by_type(module: nn.Module) -> bool:
+    """Say whether a module is a layer that DeepExplainer knows by name, or one of torch's own.
+
+    Into all others, such as a Flatten or an activation of one's own, the trace looks.
+    """
+    if list(module.children()) and not parametrize.is_parametrized(module):
+        return False
+    kind = parametrize.type_before_parametrizations(module)
+    return kind.__name__ in NONLINEAR or kind.__module__.startswith("torch.nn.modules.")
+
+
+def _watch(
+    trace: Trace, module: nn.Module, name: str, judged: bool, calls: Counter[nn.Module]
+) -> None:
+    def before(_: nn.Module, args: object) -> None:
+        if judged:
+            calls[module] += 1
+            trace.enter()
+        else:
+            label = "" if name == "the model" else f" of '{name}' ({type(module).__name__})"
+            trace.forwards.append(label)
+
+    def after(_: nn.Module, args: object, out: object) -> None:
+        if judged:
+            trace.leave(name, out)
+        else:
+            trace.forwards.pop()
+
+    module.register_forward_pre_hook(before)
+    module.register_forward_hook(after)
 
 
 def _layer_problems(name: str, layer: nn.Module) -> list[str]:
-    kind, made = type(layer).__name__, []
+    kind, made = forward.kind_of(layer), []
     if getattr(layer, "inplace", False) and not kind.endswith("Dropout"):
         made.append(
             f"layer '{name}' ({kind}) works in place, on which DeepExplainer fails; "
@@ -112,7 +139,18 @@ def _layer_problems(name: str, layer: nn.Module) -> list[str]:
                 f"stride {layer.stride}), where attribution is lost; use stride >= kernel, or "
                 "AvgPool."
             )
-    if kind not in NONLINEAR | LINEAR:
+    if kind == "Softmax":
+        made.append(
+            f"layer '{name}' ({kind}) is an activation whose outputs depend on one another, which "
+            "DeepExplainer's rule for it leaves out. At the end of the model drop it: logits are "
+            "explained. Inside, use method='permutation'."
+        )
+    elif kind.startswith("BatchNorm") and layer.running_mean is None:
+        made.append(
+            f"layer '{name}' ({kind}) has no running statistics, so each row depends on the others "
+            "in its batch; build it with track_running_stats=True and train it."
+        )
+    elif kind not in NONLINEAR | LINEAR:
         made.append(
             f"layer '{name}' ({kind}) is unknown to DeepExplainer and would count as linear; "
             "build it from known layers, or use method='permutation'."
@@ -124,49 +162,30 @@ def _sizes(value: Any) -> list[int]:
     return list(value) if isinstance(value, tuple | list) else [int(value)]
 
 
-def _call_problem(name: str) -> str:
-    if name in PRODUCTS:
+def _in_words(remark: Remark) -> str:
+    kind, name, where, layer = remark
+    if kind == "product":
         return (
-            f"forward() multiplies or divides activations ({name}), as a gate or attention does; "
-            "DeepExplainer has no rule for products. Use method='permutation' or 'kernel'."
+            f"forward(){where} multiplies or divides activations ({name}), as a gate or attention "
+            "does; DeepExplainer has no rule for products. Use method='permutation' or 'kernel'."
+        )
+    if kind == "no gradient":
+        return (
+            f"forward(){where} loses the gradient ({name}), by which DeepExplainer works; leave "
+            "out detach and no_grad, or use method='permutation'."
+        )
+    if kind == "exit":
+        return (
+            f"forward(){where} reads numbers out of an activation ({name}), and what becomes of "
+            "them cannot be seen; compute with tensors, or use method='permutation'."
+        )
+    if kind == "in place":
+        return (
+            f"forward(){where} changes {'the output of ' * layer.startswith('layer')}{layer} in "
+            f"place ({name}), on which DeepExplainer fails; write h = h + x for h += x, or clone "
+            "it first."
         )
     return (
-        f"forward() calls {name} as a function, which DeepExplainer cannot see; "
+        f"forward(){where} calls {name} as a function, which DeepExplainer cannot see; "
         "use a module (nn.ReLU() for F.relu), a new one for each use."
     )
-
-
-class _Watch(TorchFunctionMode):
-    """Notes operations outside of layers that are not linear in what depends on the input."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.depth = 0  # > 0 inside a layer, which is judged by its type
-        self.found: list[str] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        # Counted before the call, because an operation in place may change its argument.
-        depends = sum(_depends(a) for a in (*args, *(kwargs or {}).values()))
-        out = func(*args, **(kwargs or {}))
-        if self.depth == 0 and depends and _depends(out):
-            name = _plain_name(func)
-            divisor = name in DIVISIONS and len(args) > 1 and _depends(args[1])
-            one_factor = name in PRODUCTS and depends < 2 and not divisor
-            if name not in LINEAR_CALLS and not one_factor:
-                self.found.append(name)
-        return out
-
-
-def _depends(value: Any) -> int:
-    """Return how many tensors in `value` depend on the input."""
-    if isinstance(value, Tensor):
-        return int(value.requires_grad)
-    return sum(map(_depends, value)) if isinstance(value, tuple | list) else 0
-
-
-def _plain_name(func: Any) -> str:
-    parts = (resolve_name(func) or getattr(func, "__name__", str(func))).split(".")
-    name = parts[-2] if parts[-1] in ("__get__", "__set__") else parts[-1]
-    return str(name).strip("_")

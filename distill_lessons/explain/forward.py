@@ -12,10 +12,16 @@ import copy
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+from torch.overrides import TorchFunctionMode
 
 from distill_lessons import seeds, settings
 
@@ -25,20 +31,57 @@ CACHE = 2 * MIB  # activations of a chunk that stay near the processor
 MIN_ROWS = 64  # below this the cost of calling torch outweighs the cache
 
 
+def deep_copy(model: nn.Module) -> nn.Module:
+    """Return a copy that shares nothing with the model, also straight after a training step.
+
+    `copy.deepcopy` alone refuses a tensor with a history. Many a model keeps one: the weight that
+    pruning or weight norm computed at the last call, or activations kept for a look at them.
+    """
+    with _DetachedCopies():
+        return copy.deepcopy(model)
+
+
+class _DetachedCopies(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is Tensor.__deepcopy__ and (args[0].grad_fn is not None or args[0].is_inference()):
+            tensor, memo = args
+            return memo.setdefault(id(tensor), tensor.detach().clone())
+        return func(*args, **(kwargs or {}))
+
+
 def private_copy(model: nn.Module) -> nn.Module:
     """Return a frozen copy in eval mode: whatever is done to it, the original is safe."""
-    twin = copy.deepcopy(model).eval()
-    return twin.requires_grad_(False)
+    return deep_copy(model).eval().requires_grad_(False)
+
+
+def kind_of(layer: nn.Module) -> str:
+    """Return the name of a layer's class, as it was before torch parametrised it."""
+    return parametrize.type_before_parametrizations(layer).__name__
+
+
+def compute_weights(layer: nn.Module) -> None:
+    """Bring `layer.weight` up to date where torch computes it from others before each call.
+
+    Pruning and the older weight and spectral norm leave the tensor of the last call behind.
+    """
+    for hook in layer._forward_pre_hooks.values():
+        if isinstance(hook, BasePruningMethod | SpectralNorm | WeightNorm):
+            hook(layer, ())
 
 
 def plain_layers(model: nn.Module) -> list[nn.Module] | None:
     """Return the layers of a (nested) `nn.Sequential` in order, or None if it is another module.
 
-    Layers that do nothing in eval mode are left out. A layer with hooks counts as another module.
+    Layers that do nothing in eval mode are left out. A layer with hooks, such as one whose weight
+    is pruned, or with a `forward` put on it from outside, counts as another module.
     """
     layers: list[nn.Module] = []
     # __bool__ of the hook dictionaries: nn.Module offers no public question for it
     if model._forward_hooks or model._forward_pre_hooks or model._backward_hooks:
+        return None
+    if "forward" in vars(model):
         return None
     if type(model) is nn.Sequential:
         # _modules keeps a module that stands twice; children() would drop the second one

@@ -10,6 +10,7 @@ Knows nothing about whether an explanation is faithful (see `quality`).
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -193,7 +194,9 @@ def _deep(
     _tell("deep", net, x, 2 * len(x) * len(background) * k, passes=3.0)
     import shap
 
-    with forward.private_randomness(seed, x.device):
+    with forward.private_randomness(seed, x.device), warnings.catch_warnings():
+        # shap calls a layer of one's own unrecognized; check_explainable has looked into it
+        warnings.filterwarnings("ignore", "unrecognized nn.Module")
         explainer = shap.DeepExplainer(wrapped(net, k, output), background)
         # Additivity is checked by `checked`, in the same way for every method.
         return np.asarray(explainer.shap_values(x, check_additivity=False), dtype=np.float64)

@@ -7,13 +7,15 @@ as it did.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from distill_lessons.explain import forward
 
 JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Cat": "concatenate", "Stack": "stack"}
 NO_MULTIPLY_ADDS = (nn.Embedding, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
@@ -43,7 +45,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
     """
     if len(x) == 0:
         raise ValueError("x holds no input; give at least one, its shape decides the layers'.")
-    twin = copy.deepcopy(model).eval()
+    twin = forward.deep_copy(model).eval()
     for parameter in twin.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     rows: list[dict[str, Any]] = []
@@ -77,7 +79,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
             out = _clone(out)
             first = _tensors(out)[0]
             cost = {"parameters": sum(p.numel() for p in new)}
-            record(name, type(layer).__name__, first, sources, join, **cost)
+            record(name, forward.kind_of(layer), first, sources, join, **cost)
             rows[-1]["multiply_adds"] = _multiply_adds(layer, first)
             made.update((t.grad_fn, len(rows) - 1) for t in _tensors(out) if t.grad_fn is not None)
             return out
@@ -109,7 +111,8 @@ def _layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
         torchs = type(module).__module__.startswith("torch.nn.modules")
         holder = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
         inside = any(name.startswith(f"{outer}.") for outer, _ in found)
-        if not inside and (not list(module.children()) or (torchs and not holder)):
+        computed = parametrize.is_parametrized(module)  # its children make its weight
+        if not inside and (not list(module.children()) or computed or (torchs and not holder)):
             found.append((name or type(module).__name__, module))
     return found
 

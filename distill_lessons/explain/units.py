@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.evaluation import evaluating
+from distill_lessons.explain import forward
 from distill_lessons.explain.arrays import Array, ArrayLike, finite, inputs_for
 from distill_lessons.settings import one_of
 
@@ -34,7 +35,7 @@ def first_layer_weights(
         ValueError: if there is no such layer, or the shape does not fit.
     """
     found = {
-        name: module.weight
+        name: module
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d)
     }
@@ -44,7 +45,10 @@ def first_layer_weights(
             "that begins with one."
         )
     name = next(iter(found)) if layer is None else one_of("layer", layer, found)
-    weight = found[name].detach().cpu()
+    shown = forward.private_copy(found[name])
+    forward.compute_weights(shown)
+    assert isinstance(shown.weight, Tensor)
+    weight = shown.weight.detach().cpu()
     if weight.ndim == 2:
         if image_shape is None or int(np.prod(image_shape)) != weight.shape[1]:
             raise ValueError(
