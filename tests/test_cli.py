@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +17,7 @@ import pytest
 from nbformat import v4
 from typer.testing import CliRunner, Result
 
-from distill_lessons import __version__
+from distill_lessons import __version__, files
 from distill_lessons.course import cli, doctor, lessons, running
 from distill_lessons.settings import load
 
@@ -133,6 +135,144 @@ def test_a_file_that_is_no_notebook_is_a_failure(course: Path) -> None:
     assert [f.name for f in report_of(result).parent.iterdir()] == ["report.html"]
 
 
+def raw(cells: Any) -> str:
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+
+
+def raw_cell(**changed: Any) -> dict[str, Any]:
+    return {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "source": "x = 1",
+            "execution_count": None, **changed}  # fmt: skip
+
+
+def nested(depth: int) -> Any:
+    inner: Any = 1
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+MALFORMED = {
+    "no JSON": "{",
+    "a list": "[]",
+    "null": "null",
+    "cells null": raw(None),
+    "cells a dict": raw({"a": 1}),
+    "a cell null": raw([None]),
+    "no type": raw([{"source": "x", "metadata": {}}]),
+    "tags null": raw([raw_cell(metadata={"tags": None})]),
+    "tags numbers": raw([raw_cell(metadata={"tags": [1]})]),
+    "metadata null": raw([raw_cell(metadata=None)]),
+    "source a number": raw([raw_cell(source=7)]),
+    "source null": raw([raw_cell(source=None)]),
+    "source of numbers": raw([raw_cell(source=[1, 2])]),
+    "outputs null": raw([raw_cell(outputs=None)]),
+    "deep": '{"cells": ' + "[" * 100_000,
+    "deep metadata": raw([raw_cell(metadata={"x": nested(700)})]),
+    "a format to come": json.dumps({"nbformat": 9, "nbformat_minor": 0, "metadata": {}}),
+    "no text": "\x00\x01",
+}
+
+
+def test_a_malformed_notebook_fails_by_name_and_stops_no_other(course: Path) -> None:
+    for number, text in enumerate(MALFORMED.values()):
+        (course / f"{number:02}_bad.ipynb").write_text(text)
+    write(course, "99_good", HOLDS)
+    result = invoke("run")
+    assert result.exit_code == 1, result.exception
+    for number, kind in enumerate(MALFORMED):
+        failed = f"FAILED {number:02}_bad: the file is not a readable notebook"
+        assert failed in result.stdout, (kind, result.stdout)
+    assert "1 claim: it holds. 18 lessons did not run to their end." in result.stdout
+    assert "99_good" in report_of(result).read_text(encoding="utf-8")
+
+
+def test_what_other_programs_add_to_a_notebook_does_no_harm(course: Path) -> None:
+    old = json.loads(raw([raw_cell(source=HOLDS, colour="blue")])) | {"nbformat_minor": 4}
+    (course / "01_added.ipynb").write_text(json.dumps(old))
+    result = invoke("run")
+    assert result.exit_code == 0, result.output
+
+
+def test_what_a_cell_displays_cannot_stop_the_report(course: Path) -> None:
+    show = "from distill_lessons.claims import MIME\nfrom IPython.display import display\n"
+    odd = ["None", "[1]", "{}", "{'value': 'x'}", "7"]
+    write(course, "01_claims", show, *(f"display({{MIME: {data}}}, raw=True)" for data in odd))
+    abouts = ["{'image/png': {'alt': 3, 'width': 'wide'}}", "{'image/png': 3}", "{}"]
+    pictures = [f"display({{'image/png': 'AAAA'}}, raw=True, metadata={about})" for about in abouts]
+    write(course, "02_pictures", show, *pictures)
+    write(course, "03_no_picture", show + "display({'image/png': 7}, raw=True)")
+    halves = [raw_cell(source="print('\\ud800')"), raw_cell(id="b", source="'\ud800'")]
+    (course / "04_halves.ipynb").write_text(raw(halves))
+    write(course, "05_good", HOLDS)
+    result = invoke("run")
+    # What nbclient leaves behind logs a traceback when it is collected, and Python 3.11 cannot
+    # format one in the middle of a compilation.
+    gc.collect()
+    assert result.exit_code == 1, result.exception
+    failed = [line for line in result.stdout.splitlines() if line.startswith("FAILED")]
+    unknown = "a claim is stored in a form that this version of the course does not know."
+    assert failed[:5] == [
+        f"FAILED 01_claims, cell [{number}] `display({{MIME: {data}}}, raw=True)`: {unknown}"
+        for number, data in enumerate(odd, 2)
+    ]
+    assert [line[:18] for line in failed[5:]] == ["FAILED 03_no_pictu", "FAILED 04_halves, "]
+    page = report_of(result).read_text(encoding="utf-8")
+    assert page.count("<figcaption>") == 3
+    assert "5 of 6 claims do not hold here. 2 lessons did not run to their end." in page
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode")
+def test_a_lesson_whose_name_is_no_text_runs(course: Path) -> None:
+    write(course, "00_start_here", "1")
+    write(Path("notebooks"), "01_\udcff", HOLDS, "1 / 0")
+    result = invoke("run")
+    assert result.exit_code == 1, result.exception
+    assert r"FAILED 01_\udcff, cell [2] `1 / 0`: ZeroDivisionError" in result.stdout
+    page = report_of(result)
+    assert r"01_\udcff" in page.read_text(encoding="utf-8")
+    assert (page.parent / "01_\udcff.ipynb").is_file()
+
+
+def test_a_disk_that_fills_fails_a_lesson_by_name(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(course, "01_first", HOLDS)
+    write(course, "02_second", HOLDS)
+    whole = files.write
+
+    def full(path: Path, content: str) -> None:
+        if path.name == "01_first.ipynb":
+            raise OSError(28, "No space left on device")
+        whole(path, content)
+
+    monkeypatch.setattr(files, "write", full)
+    result = invoke("run")
+    assert result.exit_code == 1
+    said = "FAILED 01_first: the executed notebook could not be kept: [Errno 28] No space left"
+    assert said in result.stdout
+    page = report_of(result)
+    assert sorted(f.name for f in page.parent.iterdir()) == ["02_second.ipynb", "report.html"]
+    assert "2 claims: all hold" in page.read_text(encoding="utf-8")
+
+
+def test_without_room_for_the_report_the_outcome_is_said(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(course, "01_first", HOLDS, "1 / 0")
+
+    def full(path: Path, content: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write", full)
+    result = invoke("run")
+    assert result.exit_code == 2
+    assert "FAILED 01_first, cell [2] `1 / 0`: ZeroDivisionError" in result.stdout
+    assert "1 claim: it holds." in result.stdout
+    assert result.stderr.endswith("problem: [Errno 28] No space left on device\n")
+    (folder,) = Path("runs").iterdir()
+    assert list(folder.iterdir()) == []
+
+
 def test_run_modifies_no_source(course: Path) -> None:
     source = write(course, "01_more", HOLDS, "1 / 0")
     before = source.read_bytes()
@@ -204,7 +344,7 @@ def test_ctrl_c_keeps_what_was_done(course: Path, tmp_path: Path) -> None:
         Path("notebooks"), "02_slow", "open('started', 'w').close()\nimport time; time.sleep(600)"
     )
     script = (
-        "from pathlib import Path\nfrom distill_lessons import cli, lessons\n"
+        "from pathlib import Path\nfrom distill_lessons.course import cli, lessons\n"
         f"lessons.bundled = lambda: (Path({str(course)!r}), False)\ncli.app()"
     )
     process = subprocess.Popen(

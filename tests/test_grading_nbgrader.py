@@ -28,7 +28,7 @@ def test_nbgraders_own_tools_take_the_lab(tmp_path: Path, monkeypatch) -> None:
     course = tmp_path / "course"
     done = invoke("release", course, "00", "--nbgrader", "--seed", "3")
     assert done.exit_code == 0, done.output
-    assert "1 assignments, hidden seed 3." in done.stdout
+    assert "1 assignment, hidden seed 3." in done.stdout
     assert invoke("release", course, "00", "--nbgrader").exit_code == 2  # it is there already
     name = lesson.stem
     # nbgrader starts `alembic` by name: the environment has to be active.

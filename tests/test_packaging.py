@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from distill_lessons import files
 from distill_lessons.course import lessons
 
 ROOT = Path(__file__).parents[1]
@@ -52,47 +55,46 @@ def bundled(tmp_path: Path) -> Path:
     (folder / "pictures").mkdir(parents=True)
     (folder / ".ipynb_checkpoints").mkdir()
     (folder / "00_start_here.ipynb").write_text("course 00")
-    (folder / "01_more.ipynb").write_text("course 01")
+    (folder / "01_more.ipynb").write_text('"course 01"')
     (folder / "pictures" / "a.png").write_text("course a")
     (folder / ".ipynb_checkpoints" / "00_start_here-checkpoint.ipynb").write_text("no lesson")
     return folder
 
 
 def contents(folder: Path) -> dict[str, str]:
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_text() for file in files}
+    found = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_text() for file in found}
 
 
 def test_a_new_folder_gets_every_lesson(bundled: Path, tmp_path: Path) -> None:
     copied = lessons.copy_missing(bundled, tmp_path / "my course" / "notebooks")
     assert contents(tmp_path / "my course" / "notebooks") == {
         "00_start_here.ipynb": "course 00",
-        "01_more.ipynb": "course 01",
+        "01_more.ipynb": '"course 01"',
         "pictures/a.png": "course a",
     }
     assert copied.added == ("00_start_here.ipynb", "01_more.ipynb", "pictures/a.png")
-    assert (copied.kept, copied.changed) == ((), ())
+    assert copied == lessons.Copied(added=copied.added)
 
 
 def test_a_learners_file_is_never_overwritten(bundled: Path, tmp_path: Path) -> None:
     mine = tmp_path / "notebooks"
     mine.mkdir()
-    (mine / "01_more.ipynb").write_text("my answers")
+    (mine / "01_more.ipynb").write_text('{"cells": ["my answers"]}')
     copied = lessons.copy_missing(bundled, mine)
-    assert contents(mine)["01_more.ipynb"] == "my answers"
+    assert contents(mine)["01_more.ipynb"] == '{"cells": ["my answers"]}'
     assert copied.added == ("00_start_here.ipynb", "pictures/a.png")
-    assert copied.kept == copied.changed == ("01_more.ipynb",)
+    assert copied.changed == ("01_more.ipynb",)
     said = "copied 00_start_here.ipynb, pictures/a.png; kept your own version of 01_more.ipynb"
     assert str(copied) == said
 
 
 def test_a_second_copy_keeps_everything(bundled: Path, tmp_path: Path) -> None:
     lessons.copy_missing(bundled, tmp_path / "notebooks")
-    (bundled / "01_more.ipynb").write_text("course 01, next edition")
+    (bundled / "01_more.ipynb").write_text('"course 01, next edition"')
     again = lessons.copy_missing(bundled, tmp_path / "notebooks")
-    assert (again.added, again.changed) == ((), ("01_more.ipynb",))
-    assert len(again.kept) == 3
-    assert contents(tmp_path / "notebooks")["01_more.ipynb"] == "course 01"
+    assert again == lessons.Copied(changed=("01_more.ipynb",))
+    assert contents(tmp_path / "notebooks")["01_more.ipynb"] == '"course 01"'
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
@@ -104,17 +106,90 @@ def test_a_dangling_link_is_not_written_through(bundled: Path, tmp_path: Path) -
     assert (mine / "01_more.ipynb").is_symlink()
 
 
-def test_an_interrupted_copy_leaves_no_half_file(
+def test_what_a_stopped_copy_left_is_completed(bundled: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "notebooks"
+    lessons.copy_missing(bundled, mine)
+    for left in ('"cour', ""):
+        (mine / "01_more.ipynb").write_text(left)
+        copied = lessons.copy_missing(bundled, mine)
+        assert copied == lessons.Copied(completed=("01_more.ipynb",))
+        assert str(copied) == "completed 01_more.ipynb, of which there was only the beginning"
+        assert contents(mine)["01_more.ipynb"] == '"course 01"'
+
+
+@pytest.mark.parametrize("damage", [b'"coursf', b"\0" * 9, b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_lesson_is_not_called_ones_own(
+    bundled: Path, tmp_path: Path, damage: bytes
+) -> None:
+    mine = tmp_path / "notebooks"
+    lessons.copy_missing(bundled, mine)
+    (mine / "01_more.ipynb").write_bytes(damage)
+    copied = lessons.copy_missing(bundled, mine)
+    assert copied == lessons.Copied(damaged=("01_more.ipynb",))
+    assert str(copied).startswith("01_more.ipynb cannot be read as a notebook: delete or rename it")
+    assert (mine / "01_more.ipynb").read_bytes() == damage
+
+
+def test_a_copy_that_comes_out_otherwise_is_refused(
     bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(source: Any, sink: Any) -> None:
-        sink.write(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(OSError, match="no space left"):
+    whole = files.write_new
+    monkeypatch.setattr(files, "write_new", lambda path, content: whole(path, content[:-1] + b"?"))
+    with pytest.raises(OSError, match="is not what was written; the disk may be failing"):
         lessons.copy_missing(bundled, tmp_path / "notebooks")
-    assert contents(tmp_path / "notebooks") == {}
+
+
+COPY = (
+    "import pathlib, resource, sys, time; from distill_lessons.course import lessons\n"
+    "from distill_lessons import files\n"
+    "source, target = map(pathlib.Path, sys.argv[1:3])\n"
+)
+
+
+def copying(code: str, *folders: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", COPY + code, *map(str, folders)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
+def test_a_disk_that_fills_leaves_no_half_file(bundled: Path, tmp_path: Path) -> None:
+    (bundled / "01_more.ipynb").write_text(json.dumps("x" * 9_000))
+    code = (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))\n"
+        "try: lessons.copy_missing(source, target)\nexcept OSError: print('full')"
+    )
+    said, _ = copying(code, bundled, tmp_path / "notebooks").communicate()
+    assert said == "full\n"
+    assert contents(tmp_path / "notebooks") == {"00_start_here.ipynb": "course 00"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_copy_that_is_killed_is_finished_by_the_next(bundled: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "notebooks"
+    code = (
+        "import os\nfsync = os.fsync\n"
+        "def slow(number):\n"
+        "    print('writing', flush=True); time.sleep(60)\n"
+        "os.fsync = slow\nlessons.copy_missing(source, target)"
+    )
+    with copying(code, bundled, mine) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    assert list(mine.glob("*.ipynb")) == []
+    assert len(lessons.copy_missing(bundled, mine).added) == 3
+
+
+def test_several_first_copies_at_once_are_one(bundled: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "notebooks"
+    (bundled / "01_more.ipynb").write_text(json.dumps("x" * 1_000_000))
+    processes = [copying("print(lessons.copy_missing(source, target))", bundled, mine)
+                 for _ in range(4)]  # fmt: skip
+    said = "".join(process.communicate()[0] for process in processes)
+    assert said.count("01_more.ipynb") == 1
+    assert "own version" not in said
+    assert (mine / "01_more.ipynb").read_bytes() == (bundled / "01_more.ipynb").read_bytes()
+    assert not list(mine.glob(".*.part"))
 
 
 def test_an_installed_course_works_in_the_current_folder(
@@ -138,7 +213,7 @@ def test_a_checkout_works_in_its_own_folder(
     monkeypatch.setattr(lessons, "bundled", lambda: (bundled, True))
     (bundled.parent / "src").mkdir()
     for cwd in (bundled.parent, bundled, bundled.parent / "src"):
-        assert lessons.workspace(cwd) == (bundled, lessons.Copied((), (), ()))
+        assert lessons.workspace(cwd) == (bundled, lessons.Copied())
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     assert lessons.workspace(elsewhere)[0] == elsewhere.resolve() / "notebooks"

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import platform
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill_lessons import __version__, settings
+from distill_lessons import __version__, files, settings
 from distill_lessons.course import instructors, lessons
-from distill_lessons.course.terminal import refusals, shown
+from distill_lessons.course.terminal import refusals, shown, spell_out, start
 
 if TYPE_CHECKING:
     from distill_lessons.course.running import Result
@@ -41,7 +42,7 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def main(
+def _course(
     version: Annotated[
         bool,
         typer.Option(
@@ -50,6 +51,7 @@ def main(
     ] = False,
 ) -> None:
     """Lessons on knowledge distillation and on explaining models, every claim measured."""
+    spell_out()
 
 
 @app.command()
@@ -88,22 +90,19 @@ def run(
 
     results: list[Result] = []
     for lesson in chosen:
-        results.append(_run_one(lesson, env, timeout, config.live))
-        if results[-1].total:
-            with refusals():
-                running.save(results[-1], kept)
-        if results[-1].interrupted:
+        result = _run_one(lesson, env, timeout, config.live)
+        results.append(running.keep(result, kept) if result.total else result)
+        if result.interrupted:
             break
-    page = kept / "report.html"
-    when = start.strftime("%Y-%m-%d %H:%M")
-    with refusals():
-        page.write_text(
-            report.render(results, when=when, conditions=_conditions(config)), encoding="utf-8"
-        )
     problems = report.problems(results)
     for line in problems:
         print(f"FAILED {line}")
-    print(f"{report.verdict(results)}\nReport: {shown(page)}")
+    print(report.verdict(results))
+    page = kept / "report.html"
+    when = start.strftime("%Y-%m-%d %H:%M")
+    with refusals():
+        files.write(page, report.render(results, when=when, conditions=_conditions(config)))
+    print(f"Report: {shown(page)}")
     if results[-1].interrupted:
         raise typer.Exit(130)
     if problems:
@@ -187,6 +186,11 @@ def progress() -> None:
 
 app.command()(instructors.release)
 app.command()(instructors.grade)
+
+
+def main() -> None:
+    """Run the command ``distill-lessons``."""
+    start(partial(app, prog_name="distill-lessons"))
 
 
 def _run_one(lesson: Path, env: dict[str, str], timeout: int | None, progress: bool) -> Result:

@@ -44,13 +44,15 @@ def release(
             seeds = marking.hidden_seeds(seed, [lesson.stem[:2] for lesson in chosen])
             written = course.write(out, chosen, seeds)
             config = "" if written else " Your nbgrader_config.py was kept: see INSTRUCTORS.md."
-            print(f"{shown(out)}: {len(chosen)} assignments, hidden seed {seeds[0]}.{config}")
+            print(
+                f"{shown(out)}: {_count(len(chosen), 'assignment')}, hidden seed {seeds[0]}.{config}"
+            )
             return
         student.build(out, chosen)
         found = leaks.find(out)
     for line in found:
         print(f"LEAK {line}")
-    print(f"{shown(out)}: {len(chosen)} lessons for students.")
+    print(f"{shown(out)}: {_count(len(chosen), 'lesson')} for students.")
     if found:
         raise typer.Exit(1)
 
@@ -83,7 +85,7 @@ def grade(
         start = fence.find(student.hidden_places(folder))
     fenced = start is not None
     print(
-        f"{len(found)} submissions, hidden seed {seeds[0]}. "
+        f"{_count(len(found), 'submission')}, hidden seed {seeds[0]}. "
         + (
             "Each runs behind the fence: no network, nothing to change but its own folder."
             if fenced
@@ -94,7 +96,7 @@ def grade(
 
     def on_done(one: Marked) -> None:
         marked.append(one)
-        typer.echo(_printable(tables.line(one)))
+        typer.echo(tables.line(one))
 
     interrupted = False
     try:
@@ -120,6 +122,5 @@ def _instructors_only() -> None:
         )
 
 
-def _printable(text: str) -> str:
-    """Return a text that any terminal takes: a file's name may hold what no encoding has."""
-    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else noun + 's'}"

@@ -1,15 +1,16 @@
 """Where the lessons are, how one is named, and how a learner gets a copy.
 
-Knows notebooks as files only, and never writes to a file that was there before.
+Knows notebooks as files only, and never overwrites what a learner wrote.
 """
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill_lessons import files
 from distill_lessons.settings import expanded, one_of
 
 START = "00_start_here.ipynb"
@@ -17,20 +18,29 @@ START = "00_start_here.ipynb"
 
 @dataclass(frozen=True)
 class Copied:
-    """What happened to each file when the lessons were copied; names are relative to the folder."""
+    """What happened to each file when the lessons were copied; names are relative to the folder.
 
-    added: tuple[str, ...]
-    kept: tuple[str, ...]
-    changed: tuple[str, ...]  # those of `kept` that differ from the course's version
+    Attributes:
+        added: those that were not there.
+        completed: those of which there was only the beginning, from a copy that was stopped.
+        changed: those that differ from the course's version: the learner's work.
+        damaged: those that are not even notebooks any more.
+    """
+
+    added: tuple[str, ...] = ()
+    completed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return one line for the learner, or nothing where nothing happened."""
-        parts = []
-        if self.added:
-            parts.append(f"copied {', '.join(self.added)}")
-        if self.changed:
-            parts.append(f"kept your own version of {', '.join(self.changed)}")
-        return "; ".join(parts)
+        said = {
+            "copied {}": self.added,
+            "completed {}, of which there was only the beginning": self.completed,
+            "kept your own version of {}": self.changed,
+            "{} cannot be read as a notebook: delete or rename it to get the course's": self.damaged,
+        }
+        return "; ".join(words.format(", ".join(names)) for words, names in said.items() if names)
 
 
 def bundled() -> tuple[Path, bool]:
@@ -70,47 +80,65 @@ def workspace(cwd: Path) -> tuple[Path, Copied]:
     source, checkout = bundled()
     cwd = cwd.resolve()
     if checkout and cwd.is_relative_to(source.parent.resolve()):
-        return source, Copied((), (), ())
+        return source, Copied()
     here = any((cwd / lesson.name).is_file() for lesson in source.glob("*.ipynb"))
     folder = cwd if here else cwd / "notebooks"
     return folder, copy_missing(source, folder)
 
 
 def copy_missing(source: Path, target: Path) -> Copied:
-    """Copy the files of `source` that `target` does not have; overwrite nothing.
+    """Copy the files of `source` that `target` does not have; overwrite nothing of the learner's.
 
     Args:
         source: the folder with the course's lessons.
         target: the learner's folder; made if need be.
 
     Returns:
-        The names of the files that were added, that were kept, and that differ.
+        The names of the files that were added or completed, and of those that differ.
 
     Raises:
-        OSError: if the target cannot be written; what was half copied is removed again.
+        OSError: if the target cannot be written; no file is left half copied.
     """
-    added, kept, changed = [], [], []
+    names: dict[str, list[str]] = {}
     for file in sorted(f for f in source.rglob("*") if f.is_file()):
         name = file.relative_to(source)
         if any(part.startswith((".", "__")) for part in name.parts):
             continue  # checkpoints and caches
-        copy = target / name
+        copy, content = target / name, file.read_bytes()
         copy.parent.mkdir(parents=True, exist_ok=True)
         try:
-            sink = copy.open("xb")  # exclusive: fails if there is anything of this name
+            files.write_new(copy, content)
+            state = "added"
         except FileExistsError:
-            kept.append(name.as_posix())
-            if not copy.is_file() or copy.read_bytes() != file.read_bytes():
-                changed.append(name.as_posix())
-            continue
+            state = _state(copy, content)
+            if state == "begun":
+                files.write(copy, content)
+                state = "completed"
+        if state in ("added", "completed") and _state(copy, content) != "same":
+            raise OSError(f"{copy} is not what was written; the disk may be failing") from None
+        names.setdefault(state, []).append(name.as_posix())
+    names.pop("same", None)
+    return Copied(**{state: tuple(found) for state, found in names.items()})
+
+
+def _state(copy: Path, content: bytes) -> str:
+    """Tell how what is in a lesson's place stands to the course's version."""
+    if not copy.is_file():
+        return "changed"  # a folder, or a link to nowhere
+    try:
+        theirs = copy.read_bytes()
+    except OSError:
+        return "changed"
+    if theirs == content:
+        return "same"
+    if content.startswith(theirs) and not copy.is_symlink():
+        return "begun"  # nothing of the learner's is in it
+    if copy.suffix == ".ipynb":
         try:
-            with sink, file.open("rb") as lesson:
-                shutil.copyfileobj(lesson, sink)
-        except BaseException:
-            copy.unlink()  # ours alone: we created it above
-            raise
-        added.append(name.as_posix())
-    return Copied(tuple(added), tuple(kept), tuple(changed))
+            json.loads(theirs)
+        except (ValueError, RecursionError):
+            return "damaged"
+    return "changed"
 
 
 def find(names: Sequence[str], folder: Path) -> list[Path]:

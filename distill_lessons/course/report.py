@@ -16,6 +16,8 @@ from typing import Any
 from distill_lessons.claims import MIME, UNITS, Effect
 from distill_lessons.course.running import Result, first_line
 
+UNREADABLE = "a claim is stored in a form that this version of the course does not know."
+
 # As `plots.show` writes it; a picture by itself is an output of its own.
 _FIGURE = re.compile(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)"')
 _TAGS = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
@@ -61,11 +63,15 @@ class Figure:
 
 def claims_of(result: Result) -> list[ClaimRow]:
     """Return the claims that an executed lesson made, in order."""
-    return [
-        _row(output["data"][MIME], result.lesson.stem, number, cell)
-        for number, cell, output in _outputs(result.notebook)
-        if MIME in output.get("data", {})
-    ]
+    rows = []
+    for number, cell, output in _outputs(result.notebook):
+        if MIME in output.get("data", {}):
+            about = (result.lesson.stem, number, first_line(cell.source))
+            try:
+                rows.append(_row(output["data"][MIME], *about))
+            except (TypeError, ValueError, KeyError, AttributeError):
+                rows.append(ClaimRow(*about, UNREADABLE, "–", "", "", "", "–", holds=False))
+    return rows
 
 
 def figures_of(notebook: Any) -> list[Figure]:
@@ -76,9 +82,12 @@ def figures_of(notebook: Any) -> list[Figure]:
         figures += [Figure(png, html.unescape(alt), None) for alt, png in _FIGURE.findall(shown)]
         png = output.get("data", {}).get("image/png")
         if png:
-            about = output.get("metadata", {}).get("image/png", {})
+            about = output.get("metadata", {}).get("image/png")
+            about = about if isinstance(about, dict) else {}
+            width = about.get("width")
             png = "".join("".join(png).split())  # stored as text with line ends, or as lines
-            figures.append(Figure(png, about.get("alt", ""), about.get("width")))
+            alt = str(about.get("alt", ""))
+            figures.append(Figure(png, alt, width if isinstance(width, int) else None))
     return figures
 
 
@@ -94,7 +103,9 @@ def problems(results: Iterable[Result]) -> list[str]:
     lines = []
     for result in results:
         for row in claims_of(result):
-            if not row.holds:
+            if row.statement == UNREADABLE:
+                lines.append(f"{row.lesson}, cell [{row.cell}] `{row.line}`: {UNREADABLE}")
+            elif not row.holds:
                 lines.append(
                     f"{row.lesson}, cell [{row.cell}] `{row.line}`: claim does not hold: "
                     f"{row.statement} Measured {row.effect} {row.interval}".rstrip()
@@ -166,22 +177,23 @@ def _outputs(notebook: Any) -> Iterator[tuple[int, Any, Any]]:
             yield number, cell, output
 
 
-def _row(data: dict[str, Any], lesson: str, number: int, cell: Any) -> ClaimRow:
+def _row(data: Any, lesson: str, cell: int, line: str) -> ClaimRow:
+    """Return a claim's row; raise if the data are not those that `claims.Claim` stores."""
     numbers = [float("nan") if data[k] is None else data[k] for k in ("value", "low", "high")]
     value, low, high = map(float, numbers)
     effect = Effect(value, low, high, data["n"], data["wins"], data["unit"], data["per"])
     finite = data["value"] is not None
     return ClaimRow(
         lesson=lesson,
-        cell=number,
-        line=first_line(cell.source),
-        statement=data["statement"],
+        cell=cell,
+        line=line,
+        statement=str(data["statement"]),
         effect=effect.number(value) + UNITS[effect.unit][1] if finite else "not a number",
         interval=f"[{effect.number(low)}, {effect.number(high)}]" if effect.n > 1 else "",
         repeats=f"{effect.n} {effect.per}" if effect.n > 1 else "",
         wins="" if effect.wins is None else str(effect.wins),
-        needed=data["condition"],
-        holds=data["holds"],
+        needed=str(data["condition"]),
+        holds=data["holds"] is True,
     )
 
 

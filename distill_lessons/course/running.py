@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from distill_lessons import files
 from distill_lessons.course.lessons import unused
 
 INTERRUPTED = "interrupted"
@@ -93,7 +94,9 @@ def execute(
     start = time.perf_counter()
     try:
         notebook = nbformat.read(lesson, as_version=4)
-    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+        # Only logged while reading. What other programs add to a notebook does no harm.
+        nbformat.validate(notebook, relax_add_props=True)
+    except Exception as error:  # a file may hold anything, nested a thousand deep
         unreadable = Failure(0, "", f"the file is not a readable notebook: {_one_line(error)}")
         return Result(lesson, nbformat.v4.new_notebook(), 0.0, 0, 0, unreadable)
     cells = [(i, c) for i, c in enumerate(notebook.cells) if _runs(c)]
@@ -131,6 +134,8 @@ def execute(
     except (RuntimeError, OSError) as error:  # jupyter_client, when a kernel does not come up
         value = f"the kernel failed ({_one_line(error)}); run `distill-lessons doctor`"
         failure = _failure(cells, done, value)
+    except Exception as error:  # one odd lesson must not cost the report on the others
+        failure = _failure(cells, done, f"{type(error).__name__}: {_one_line(error)}")
     seconds = time.perf_counter() - start
     return Result(lesson, notebook, seconds, done, len(cells), failure)
 
@@ -142,13 +147,21 @@ def encryption() -> str:
     return "auto" if zmq.has("curve") else "disabled"
 
 
-def save(result: Result, folder: Path) -> Path:
-    """Write the executed notebook under a name that is free in `folder`; return its path."""
+def keep(result: Result, folder: Path) -> Result:
+    """Write the executed notebook under a name that is free in `folder`.
+
+    Returns:
+        The result; with a failure if there was none so far and the notebook cannot be written.
+    """
     import nbformat
 
-    path = unused(folder / result.lesson.name)
-    nbformat.write(result.notebook, path)
-    return path
+    try:
+        path = unused(folder / result.lesson.name)
+        files.write(path, nbformat.writes(result.notebook) + "\n")
+    except Exception as error:  # a full disk, or what a cell displayed is not to be written as JSON
+        why = f"the executed notebook could not be kept: {_one_line(error)}"
+        return replace(result, failure=result.failure or Failure(0, "", why))
+    return result
 
 
 def first_line(source: str) -> str:

@@ -51,7 +51,7 @@ dependencies = [
 ]
 
 [project.scripts]
-distill-lessons = "distill_lessons.course.cli:app"
+distill-lessons = "distill_lessons.course.cli:main"
 
 [tool.hatch.build.targets.wheel]
 packages = ["distill_lessons"]
