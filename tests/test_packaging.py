@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -126,7 +125,7 @@ def test_a_damaged_lesson_is_not_called_ones_own(
     (mine / "01_more.ipynb").write_bytes(damage)
     copied = lessons.copy_missing(bundled, mine)
     assert copied == lessons.Copied(damaged=("01_more.ipynb",))
-    assert str(copied).startswith("01_more.ipynb cannot be read as a notebook: delete or rename it")
+    assert str(copied).startswith("01_more.ipynb is damaged: delete or rename it")
     assert (mine / "01_more.ipynb").read_bytes() == damage
 
 

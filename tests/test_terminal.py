@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from distill_lessons.course import cli, doctor, lessons, running, terminal
+from distill_lessons.course import cli, doctor, lessons, running
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shell here is not Windows's")
 

@@ -44,9 +44,8 @@ def release(
             seeds = marking.hidden_seeds(seed, [lesson.stem[:2] for lesson in chosen])
             written = course.write(out, chosen, seeds)
             config = "" if written else " Your nbgrader_config.py was kept: see INSTRUCTORS.md."
-            print(
-                f"{shown(out)}: {_count(len(chosen), 'assignment')}, hidden seed {seeds[0]}.{config}"
-            )
+            number = _count(len(chosen), "assignment")
+            print(f"{shown(out)}: {number}, hidden seed {seeds[0]}.{config}")
             return
         student.build(out, chosen)
         found = leaks.find(out)

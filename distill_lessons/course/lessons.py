@@ -38,7 +38,7 @@ class Copied:
             "copied {}": self.added,
             "completed {}, of which there was only the beginning": self.completed,
             "kept your own version of {}": self.changed,
-            "{} cannot be read as a notebook: delete or rename it to get the course's": self.damaged,
+            "{} is damaged: delete or rename it to get the course's version": self.damaged,
         }
         return "; ".join(words.format(", ".join(names)) for words, names in said.items() if names)
 
