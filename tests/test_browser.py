@@ -22,34 +22,17 @@ from typing import Any
 
 import nbformat
 import pytest
+from browsing import QUIET, browser_path
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ROOT = Path(__file__).parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# A quiet browser: no sandbox (tests may run as root), and no traffic of its own.
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LONG, SHORT = 180_000, 60_000  # milliseconds
 READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady === true"
 KERNEL_ANSWERS = (
     "async () => { const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session"
     ".kernel; await kernel.info; return kernel.status; }"
 )
-
-
-def browser_path() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser on the path (looked for {', '.join(BROWSERS)})")
-    return found
 
 
 def free_port() -> int:
