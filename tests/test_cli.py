@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from distill_lessons import __version__, files
 from distill_lessons.course import cli, doctor, lessons, running
+from distill_lessons.exercises import catalogue
 from distill_lessons.settings import load
 
 CLAIM = "from distill_lessons.claims import *\n"
@@ -387,12 +389,23 @@ def folder(tmp_path: Path) -> Path:
         (["10", "10_image_models", "010"], ["10_image_models"]),
         (["04_distillation_runs.ipynb"], ["04_distillation_runs"]),
         (["extra"], ["extra"]),
+        (["all"], ["00_start_here", "04_distillation_runs", "10_image_models", "extra"]),
     ],
 )
 def test_a_lesson_goes_by_number_stem_or_name(
     folder: Path, names: list[str], stems: list[str]
 ) -> None:
     assert [path.stem for path in lessons.find(names, folder)] == stems
+
+
+def test_without_a_name_the_electives_stay_out(folder: Path, monkeypatch) -> None:
+    elective = replace(catalogue.LESSONS["04"], notebook="10_image_models", core=False)
+    monkeypatch.setitem(catalogue.LESSONS, "10", elective)
+    stems = ["00_start_here", "04_distillation_runs", "extra"]
+    assert [path.stem for path in lessons.find([], folder)] == stems
+    assert [path.stem for path in lessons.find(["all"], folder)] == sorted(
+        [*stems, "10_image_models"]
+    )
 
 
 def test_a_lesson_goes_by_path(folder: Path, tmp_path: Path) -> None:

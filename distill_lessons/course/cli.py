@@ -60,7 +60,7 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="[LESSON]...",
-            help="Numbers, names or paths of lessons, such as 04; none for all of them.",
+            help="Numbers, names or paths of lessons, such as 04; none for the core, all for all.",
         ),
     ] = None,
     timeout: Annotated[

@@ -20,7 +20,7 @@ def release(
     out: Annotated[Path, typer.Argument(help="The folder to write; new, or empty.")],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[LESSON]...", help="Which lessons; none for all of them."),
+        typer.Argument(metavar="[LESSON]...", help="Which; none for the core, all for all."),
     ] = None,
     nbgrader: Annotated[
         bool,

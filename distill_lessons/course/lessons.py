@@ -6,7 +6,7 @@ Knows notebooks as files only, and never overwrites what a learner wrote.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,7 +146,7 @@ def find(names: Sequence[str], folder: Path) -> list[Path]:
 
     Args:
         names: numbers (``"04"`` or ``"4"``), stems (``"04_distillation_runs"``) or paths of
-            notebooks; none for every lesson in the folder.
+            notebooks; ``"all"`` for every lesson in the folder, none for all but the electives.
         folder: where the lessons are.
 
     Raises:
@@ -156,8 +156,10 @@ def find(names: Sequence[str], folder: Path) -> list[Path]:
     numbers = {int(stem[:2]): stem for stem in lessons if stem[:2].isdigit()}
     if not names and not lessons:
         raise ValueError(f"There is no lesson in {folder}. Restore the files, or name a notebook.")
+    if "all" in names:
+        return list(lessons.values())
     found = []
-    for name in names or lessons:
+    for name in names or _core(lessons):
         if name.endswith(".ipynb") and Path(name).is_file():
             found.append(Path(name).resolve())
         elif name.isdigit() and int(name) in numbers:
@@ -171,6 +173,14 @@ def find(names: Sequence[str], folder: Path) -> list[Path]:
             )
             found.append(lessons[stem])
     return list(dict.fromkeys(found))
+
+
+def _core(stems: Iterable[str]) -> list[str]:
+    """Return the lessons without the electives; a notebook of the learner's own is none."""
+    from distill_lessons.exercises.catalogue import LESSONS
+
+    electives = {lesson.notebook for lesson in LESSONS.values() if not lesson.core}
+    return [stem for stem in stems if stem not in electives]
 
 
 def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:

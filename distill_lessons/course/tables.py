@@ -1,0 +1,140 @@
+"""The tables that name every lesson, written from the catalogue into the pages that show them.
+
+Run ``python -m distill_lessons.course.tables`` in a checkout after a change to the catalogue, to an
+exercise's header or to the length of a lesson. A page marks the place with ``<!-- NAME: begin -->``
+and ``<!-- NAME: end -->``; a table of a notebook stands in a text cell of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from distill_lessons import files
+from distill_lessons.course import lessons
+from distill_lessons.exercises import catalogue
+from distill_lessons.exercises.catalogue import LESSONS, Lesson
+
+# What a learner reads in a minute, and how long a code cell and its result are looked at.
+WORDS_A_MINUTE, MINUTES_A_CELL = 180, 0.5
+
+
+def pages(notebooks: Path) -> dict[Path, str]:
+    """Return what every page with such a table should hold, by its path.
+
+    Args:
+        notebooks: the folder of the lessons in a checkout.
+
+    Raises:
+        ValueError: if a page has no place for a table.
+    """
+    root, start = notebooks.parent, notebooks / lessons.START
+    readme, guide = root / "README.md", root / "INSTRUCTORS.md"
+    guided = filled(guide.read_text(encoding="utf-8"), "goals", goals())
+    notebook = json.loads(start.read_bytes())
+    here = [c for c in notebook["cells"] if "<!-- lessons: begin -->" in "".join(c["source"])]
+    for cell in here:
+        text = filled("".join(cell["source"]), "lessons", questions("", here=lessons.START))
+        cell["source"] = text.splitlines(keepends=True)
+    return {
+        readme: filled(
+            readme.read_text(encoding="utf-8"), "lessons", questions(f"{notebooks.name}/")
+        ),
+        guide: filled(guided, "minutes", minutes(notebooks)),
+        start: json.dumps(notebook, indent=1, ensure_ascii=False) + "\n",
+    }
+
+
+def filled(text: str, name: str, table: str) -> str:
+    """Return a page with a table in its place.
+
+    Raises:
+        ValueError: if it has no such place, or several.
+    """
+    begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"The page needs one place for a table: {begin.strip()} {end.strip()}")
+    before, rest = text.split(begin)
+    return before + begin + table + end + rest.split(end)[1]
+
+
+def questions(folder: str, here: str = "") -> str:
+    """Return a table of the lessons with the question of each.
+
+    Args:
+        folder: goes before a notebook's name in a link.
+        here: the notebook that the table stands in.
+    """
+    rows = []
+    for lesson in LESSONS.values():
+        file = f"{lesson.notebook}.ipynb"
+        name = "you are here" if file == here else f"[{lesson.title}]({folder}{file})"
+        rows.append([lesson.number, name + ("" if lesson.core else ", elective"), lesson.question])
+    return _table(["#", "lesson", "question"], rows)
+
+
+def goals() -> str:
+    """Return a table of what each lesson teaches."""
+    return _table(["lesson", "learning goal"], [[one.number, one.goal] for one in LESSONS.values()])
+
+
+def minutes(notebooks: Path) -> str:
+    """Return a table of the time that each lesson takes, and of all core lessons together.
+
+    Args:
+        notebooks: the folder of the lessons, for the length of their text.
+    """
+    rows, reading, solving, asked, working = [], 0, 0, 0, 0
+    for lesson in LESSONS.values():
+        read, (solve, count) = to_read(notebooks, lesson), to_solve(lesson)
+        machine, slowest = lesson.seconds or (0, 0)
+        measured = [f"{machine} s", f"{slowest} s"] if machine else ["not measured", ""]
+        rows.append([lesson.number, f"{read} min", f"{solve} min, {count}", *measured])
+        if lesson.core:
+            reading, solving = reading + read, solving + solve
+            asked, working = asked + count, working + machine
+    rows.append(["the core", f"{reading} min", f"{solving} min, {asked}", f"{working} s", ""])
+    table = _table(["lesson", "reading", "exercises", "machine", "slowest cell"], rows)
+    hours = round((reading + solving) / 60)
+    return f"{table}\n\nThe core is therefore about {hours} hours of one learner's time."
+
+
+def to_read(notebooks: Path, lesson: Lesson) -> int:
+    """Return the estimated minutes of reading a lesson, to the nearest five."""
+    cells = json.loads((notebooks / f"{lesson.notebook}.ipynb").read_bytes())["cells"]
+    text = [_source(cell) for cell in cells if cell["cell_type"] == "markdown"]
+    code = [cell for cell in cells if cell["cell_type"] == "code" and _source(cell).strip()]
+    words = sum(len(re.sub(r"<[^>]*>", "", one).split()) for one in text)
+    return 5 * max(1, round((words / WORDS_A_MINUTE + len(code) * MINUTES_A_CELL) / 5))
+
+
+def to_solve(lesson: Lesson) -> tuple[int, int]:
+    """Return the minutes that a lesson's exercises declare, and how many exercises there are."""
+    made = catalogue.of_lesson(lesson.number).values()
+    return sum(one.minutes for one in made), len(made)
+
+
+def main() -> None:
+    """Write the pages anew, and say which of them changed."""
+    folder, checkout = lessons.bundled()
+    if not checkout:
+        raise SystemExit("The tables are written in a checkout; this is an installed package.")
+    for path, content in pages(folder).items():
+        if path.read_text(encoding="utf-8") != content:
+            files.write(path, content)
+            print(f"{path.name}: written")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+if __name__ == "__main__":
+    main()
