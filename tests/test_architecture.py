@@ -18,7 +18,7 @@ MOST_AT_THE_ROOT = 20
 FLOORS = [
     {"settings", "seeds", "files", "page", "__init__"},
     {"sources", "tensors", "claims", "progress", "checkpoints", "asking"},
-    {"data", "predictions"},
+    {"data"},
     {"losses", "augmentation"},
     {"evaluation"},
     {"models", "training"},
@@ -27,7 +27,7 @@ FLOORS = [
     {"fast.stacking", "plots"},
     {"sweep"},
     {"exercises"},
-    {"course.lessons", "course.running", "course.__init__"},
+    {"predictions", "course.lessons", "course.running", "course.__init__"},
     {"grading"},
     {"course"},
     {"__main__"},
