@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from distill_lessons import models, sources, training
+from distill_lessons import models, training
 from distill_lessons.data import Split
+from distill_lessons.sources.catalogue import SOURCES
 
 SHAPE, N_IMAGES = (1, 28, 28), 60_000
 MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels; every tutorial has these two numbers
@@ -112,7 +113,7 @@ def prepare(sizes: Sizes, root: Path, device: torch.device, threads: int = 1) ->
     """Read MNIST from `root` in torchvision's layout, or make noise where it is not."""
     transform = Compose([ToTensor(), Normalize((MEAN,), (STD,))])
     n = max(sizes.tutorial_images, sizes.floor_images, sizes.shuffled_images)
-    real = sources.is_there("mnist", root)
+    real = not SOURCES["mnist"].problems(root)
     dataset = MNIST(str(root), train=True, transform=transform) if real else Noise(n, transform)
     x = normalised(dataset.data[:n])
     train = Split(x, dataset.targets[:n].long()).to(device)

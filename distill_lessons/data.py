@@ -2,7 +2,7 @@
 
 What `load` returns are images: float32 in [0, 1], ``(N, C, H, W)``, with int64 labels ``(N,)``. A
 `Split` of your own may hold other inputs and other targets. Nothing here knows about models.
-Downloads and folders of images are read in `sources`.
+What is read, and from where, is the business of `sources`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from distill_lessons import seeds
-from distill_lessons.settings import DATASETS, Settings, expanded, one_of
+from distill_lessons.settings import Settings
 from distill_lessons.settings import load as load_settings
 from distill_lessons.tensors import Target, check_examples, class_labels, each
 
@@ -146,9 +146,10 @@ def load(
     that brings its own test set keeps it; of the others a fifth is held out.
 
     Args:
-        name: one of `distill_lessons.settings.DATASETS`, or ``"folder:PATH"`` for a folder that
-            holds one folder of images per class.
-        root: where the files are or shall be downloaded; by default ``DISTILL_DATA``. Digits need
+        name: of a source in `distill_lessons.sources.catalogue`, such as ``"digits"``; or
+            ``"folder:PATH"`` for a folder that holds one folder of images per class, or
+            ``"folder:PATH?size=N"`` for images whose longer side has N pixels.
+        root: where the files are or will be downloaded; by default ``DISTILL_DATA``. Digits need
             none.
         seed: decides which image goes into which split.
         limits: at most so many images in train, valid and test; None for all.
@@ -164,17 +165,12 @@ def load(
     >>> digits.image_shape, digits.n_classes, len(digits.train)
     ((1, 8, 8), 10, 1258)
     """
-    from distill_lessons import sources
+    from distill_lessons.sources import fetch
+    from distill_lessons.sources.find import find
 
+    source = find(name)
     root = load_settings().data_dir if root is None else Path(root)
-    if name.startswith("folder:"):
-        x, y, classes = sources.read_folder(expanded("name", name.removeprefix("folder:")))
-        own_test = None
-    elif one_of("name", name, DATASETS, also="'folder:PATH'") == "digits":
-        x, y, classes = sources.read_digits()
-        own_test = None
-    else:
-        (x, y), own_test, classes = sources.read_torchvision(name, root)
+    (x, y), own_test, classes = fetch.read(source, root)
 
     parts = split_indices(y, SHARES, seed=seed, classes=classes)
     if own_test is None:

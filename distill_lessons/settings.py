@@ -1,7 +1,7 @@
 """What a lesson may be told from outside: profile, data set, folder, device, seed, strictness.
 
-All of it is read from the environment here and nowhere else. This module knows nothing about data,
-models or torch, apart from asking torch whether there is a GPU.
+All of it is read from the environment here and nowhere else. This module knows the names of the
+data sets, but nothing about data, models or torch, apart from asking torch whether there is a GPU.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TypeVar
 
 import platformdirs
 
+from distill_lessons.sources.catalogue import SOURCES
+
 PROFILES = ("cpu", "full")
-DATASETS = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10")
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class Settings:
 
     Attributes:
         profile: ``"cpu"`` (small sizes, minutes on a laptop) or ``"full"`` (made for a GPU).
-        dataset: one of `DATASETS`, or ``"folder:PATH"``.
+        dataset: a name in the catalogue of sources, or ``"folder:PATH"``.
         data_dir: where data sets are looked for and downloaded to.
         device: a torch device name, such as ``"cpu"`` or ``"cuda"``.
         seed: decides which images are for training, validation and test, and the random examples of
@@ -99,7 +100,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     if dataset.startswith("folder:"):
         expanded("DISTILL_DATASET", dataset.removeprefix("folder:"))
     else:
-        one_of("DISTILL_DATASET", dataset, DATASETS, also="folder:PATH for your own images")
+        one_of("DISTILL_DATASET", dataset, SOURCES, also="folder:PATH for your own images")
     cache = platformdirs.user_cache_dir("distill-lessons", appauthor=False)
     return Settings(
         profile=profile,

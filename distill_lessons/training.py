@@ -25,6 +25,7 @@ from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.evaluation import evaluate, labels_of, predict, training_mode
 from distill_lessons.progress import progress
 from distill_lessons.settings import whole_number
+from distill_lessons.sources.catalogue import SOURCES
 from distill_lessons.tensors import Target, class_labels, each
 
 
@@ -96,17 +97,6 @@ def of_logits(loss: Loss) -> Objective:
     return objective
 
 
-# The validation loss, in nats, at which a lesson accepts its teacher. Each was fixed before the
-# students were trained: what a sound net reaches on that source in the cpu profile.
-_THRESHOLDS = {
-    "digits": 0.06,
-    "mnist": 0.20,
-    "fashion_mnist": 0.50,
-    "kmnist": 0.50,
-    "cifar10": 1.60,
-}
-
-
 def threshold(dataset: str, n_classes: int) -> float:
     """Return the validation loss at which the lessons accept a teacher.
 
@@ -114,7 +104,10 @@ def threshold(dataset: str, n_classes: int) -> float:
         dataset: name of the data set, as in the settings.
         n_classes: K; for images of your own the threshold is half the loss of ignorance, log K.
     """
-    return _THRESHOLDS.get(dataset, round(math.log(n_classes) / 2, 2))
+    source = SOURCES.get(dataset)
+    if source is None or source.threshold is None:
+        return round(math.log(n_classes) / 2, 2)
+    return source.threshold
 
 
 def fit(

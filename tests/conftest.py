@@ -1,6 +1,8 @@
 """Fixtures of all tests, and of those that draw or need a person before the screen."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -22,3 +24,14 @@ def no_figure_stays_open() -> Iterator[None]:
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTILL_LIVE", "1")
+
+
+@pytest.fixture
+def mnist_folder() -> Path:
+    """Give a data folder that holds MNIST; the test is skipped where there is none."""
+    shared = Path(__file__).parents[2] / "shared" / "data"
+    places = [Path(os.environ.get("DISTILL_DATA", ".")), shared]
+    for place in places:
+        if (place / "MNIST" / "raw").is_dir():
+            return place
+    pytest.skip(f"MNIST is in none of {[str(p) for p in places]}; set DISTILL_DATA to its folder")

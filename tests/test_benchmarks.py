@@ -25,6 +25,8 @@ from benchmarks.timing import Comparison, Measured, NotEqual, difference, measur
 from distill_lessons import distillation
 from distill_lessons.explain import groups, shapley
 from distill_lessons.fast import stacking
+from distill_lessons.sources.catalogue import SOURCES
+from distill_lessons.sources.record import File
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -162,13 +164,16 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-def test_noise_and_mnist_go_the_same_way(tmp_path: Path) -> None:
+def test_noise_and_mnist_go_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = inputs.prepare(inputs.TOY, tmp_path, CPU)
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("train", "t10k"):
         write_idx(raw / f"{part}-images-idx3-ubyte", noise.dataset.data.numpy())  # type: ignore[attr-defined]
         write_idx(raw / f"{part}-labels-idx1-ubyte", noise.dataset.targets.numpy())  # type: ignore[attr-defined]
+    assert not inputs.prepare(inputs.TOY, tmp_path, CPU).real  # not the published files
+    written = {file.path: (tmp_path / file.path).read_bytes() for file in SOURCES["mnist"].files}
+    monkeypatch.setattr(File, "is_published", lambda file, raw: written[file.path] == raw)
     real = inputs.prepare(inputs.TOY, tmp_path, CPU)
     assert (noise.real, real.real) == (False, True)
     assert (noise.images, real.images) == ("noise of MNIST's size", "MNIST")

@@ -472,7 +472,7 @@ def test_lab_refuses_without_the_first_lesson(
 # --- doctor, data, settings ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [["run"], ["lab"], ["data"]])
+@pytest.mark.parametrize("command", [["run"], ["lab"], ["data", "get"]])
 def test_a_bad_setting_is_a_line_and_no_traceback(
     course: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
@@ -586,16 +586,17 @@ def test_a_data_set_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
     check = doctor.data_set(config)
     assert (check.state, check.remedy) == (
         "warning",
-        "Fetch it before class: distill-lessons data mnist",
+        "Fetch it before class: distill-lessons data get mnist",
     )
     assert list(tmp_path.iterdir()) == []  # nothing was downloaded
 
 
 def test_a_folder_of_images_needs_two_classes(tmp_path: Path) -> None:
     config = load({"DISTILL_DATASET": f"folder:{tmp_path}"})
-    (tmp_path / "apple").mkdir()
-    assert doctor.data_set(config).state == "problem"
-    (tmp_path / "pear").mkdir()
+    for name in ("apple", "pear"):
+        assert doctor.data_set(config).state == "problem"
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
     assert doctor.data_set(config).state == "OK"
 
 
@@ -611,28 +612,6 @@ def test_a_kernel_that_does_not_exist_is_a_problem() -> None:
     check = doctor.kernel("no-such-kernel")
     assert check.state == "problem"
     assert "no-such-kernel" in check.seen
-
-
-def test_data_says_that_the_digits_are_there(course: Path) -> None:
-    result = invoke("data")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("digits is ready inside scikit-learn: ")
-
-
-def test_data_refuses_an_unknown_name(course: Path) -> None:
-    result = invoke("data", "mnits")
-    assert result.exit_code == 2
-    assert "problem: NAME='mnits' is unknown. Did you mean 'mnist'?" in result.stderr
-
-
-def test_data_says_when_it_cannot_be_had(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def load_nothing(name: str, *, root: Path) -> None:
-        raise FileNotFoundError(f"{name} was looked for in {root}")
-
-    monkeypatch.setattr("distill_lessons.data.load", load_nothing)
-    monkeypatch.setenv("DISTILL_DATA", "here")
-    result = invoke("data", "mnist")
-    assert (result.exit_code, result.stderr) == (2, "problem: mnist was looked for in here\n")
 
 
 def test_the_version_is_said() -> None:

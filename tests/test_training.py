@@ -19,7 +19,7 @@ from distill_lessons import evaluation, models, progress, training
 from distill_lessons.augmentation import jitter
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.evaluation import calibration, evaluate, predict
-from distill_lessons.settings import DATASETS
+from distill_lessons.sources.catalogue import SOURCES
 from distill_lessons.training import cross_entropy, fit
 
 
@@ -237,7 +237,7 @@ def test_training_ends_at_the_first_epoch_that_is_good_enough() -> None:
 
 
 def test_every_data_set_has_a_threshold_below_the_loss_of_ignorance() -> None:
-    for name in DATASETS:
+    for name in SOURCES:
         assert 0 < training.threshold(name, 10) < math.log(10)
     assert training.threshold("folder:fruit", 4) == 0.69  # half of log 4 = 1.386
 

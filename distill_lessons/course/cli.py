@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill_lessons import __version__, files, settings
-from distill_lessons.course import instructors, lessons
+from distill_lessons.course import datasets, instructors, lessons
 from distill_lessons.course.terminal import refusals, shown, spell_out, start
 
 if TYPE_CHECKING:
@@ -145,32 +145,6 @@ def doctor() -> None:
 
 
 @app.command()
-def data(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="A data set, such as mnist. [default: the one of DISTILL_DATASET]"),
-    ] = None,
-) -> None:
-    """Fetch a data set ahead of class, or say that it is there."""
-    with refusals():
-        config = settings.load()
-        name = name or config.dataset
-        if not name.startswith("folder:"):
-            settings.one_of("NAME", name, settings.DATASETS, also="folder:PATH")
-        from distill_lessons import data as datasets
-
-        found = datasets.load(name, root=config.data_dir)
-    where = "inside scikit-learn" if name == "digits" else f"in {config.data_dir}"
-    if name.startswith("folder:"):
-        where = f"in {name.removeprefix('folder:')}"
-    c, h, w = found.image_shape
-    print(
-        f"{name} is ready {where}: {len(found.train):,} images to train on, {len(found.valid):,} "
-        f"to validate, {len(found.test):,} to test; {found.n_classes} classes, {c}×{h}×{w}."
-    )
-
-
-@app.command()
 def progress() -> None:
     """Show which exercises you have solved, lesson by lesson."""
     from distill_lessons.exercises import overview, record
@@ -184,6 +158,7 @@ def progress() -> None:
     print(message or f"Kept in {path}; it never leaves this machine.")
 
 
+app.add_typer(datasets.app, name="data", no_args_is_help=True)
 app.command()(instructors.release)
 app.command()(instructors.grade)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from distill_lessons.course.running import encryption
-from distill_lessons.settings import Settings, expanded, load
+from distill_lessons.settings import Settings, load
 
 GIB = 2**30
 # What a kernel that has imported everything holds, rounded up, and the same with room to breathe.
@@ -208,24 +208,22 @@ def data_folder(config: Settings) -> Check:
 
 
 def data_set(config: Settings) -> Check:
-    """Check that the files of the chosen data set are there, without downloading them."""
-    if config.dataset.startswith("folder:"):
-        path = expanded("DISTILL_DATASET", config.dataset.removeprefix("folder:"))
-        classes = [p for p in path.iterdir() if p.is_dir()] if path.is_dir() else []
-        if len(classes) >= 2:
-            return Check("data set", "OK", f"{path} holds {len(classes)} folders, one per class")
-        remedy = "Give the path of a folder that holds one folder of images per class."
-        return Check("data set", "problem", f"{path} does not hold two folders", remedy)
+    """Check that the files of the chosen data set are there and whole; nothing is downloaded."""
     try:
-        from distill_lessons import sources
+        from distill_lessons.sources.find import find
 
-        there = sources.is_there(config.dataset, config.data_dir)
+        source = find(config.dataset, "DISTILL_DATASET")
+        problems = source.problems(config.data_dir)
     except Exception as error:
-        return Check("data set", "problem", _short(error), _install("torchvision"))
-    if there:
-        return Check("data set", "OK", f"{config.dataset} is in {config.data_dir}")
-    remedy = f"Fetch it before class: distill-lessons data {config.dataset}"
-    return Check("data set", "warning", f"{config.dataset} is not in {config.data_dir}", remedy)
+        return Check("data set", "problem", _short(error), "Set DISTILL_DATASET to another one.")
+    if not problems:
+        seen = f"{config.dataset} is {source.where(config.data_dir)}"
+        return Check("data set", "OK", seen)
+    if source.files:
+        remedy = f"Fetch it before class: distill-lessons data get {source.name}"
+        return Check("data set", "warning", "; ".join(problems), remedy)
+    remedy = "Give the path of a folder that holds one folder of images per class."
+    return Check("data set", "problem", problems[0], remedy)
 
 
 def kernel(name: str = "python3") -> Check:
