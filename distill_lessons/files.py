@@ -77,11 +77,14 @@ def _temporary(path: Path, content: bytes | str, private: bool) -> Iterator[Path
     # Short, since the name itself may be as long as the file system allows.
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # some disks say only now that they are full
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # some disks say only now that they are full
+        except OSError as error:  # by the name that the caller knows
+            raise OSError(error.errno, error.strerror, str(path)) from error
         yield temporary
     finally:
         with contextlib.suppress(OSError):

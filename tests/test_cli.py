@@ -489,8 +489,8 @@ def test_doctor_checks_everything(course: Path) -> None:
     result = invoke("doctor")
     names = [line[9:].split(":")[0] for line in result.stdout.splitlines() if line[8:9] == " "]
     expected = ["Python", "torch", "torchvision", "shap", "jupyterlab", "settings", "device",
-                "threads", "memory", "current folder", "Jupyter's folder", "digits",
-                "data folder", "kernel"]  # fmt: skip
+                "threads", "memory", "current folder", "temporary folder", "Jupyter's folder",
+                "digits", "data folder", "kernel"]  # fmt: skip
     assert [name for name in names if not name.startswith(" ")] == expected
     assert result.exit_code == (1 if "\nproblem" in result.stdout else 0)
     assert "OK       kernel: 'python3' starts and is this Python" in result.stdout
@@ -579,6 +579,24 @@ def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
     assert doctor.folder("no folder", file / "below", "x").state == "problem"
     assert doctor.folder("no folder", file / "below", "x", needed=False).state == "warning"
+
+
+def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    check = doctor.folder("there", tmp_path, "Make room.")
+    assert check.state == "problem"
+    assert check.seen == f"cannot write in {tmp_path} (No space left on device)"
+    assert list(tmp_path.iterdir()) == []
+    assert doctor.temporary_folder().state == "problem"
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    assert "No usable temporary" in doctor.temporary_folder().seen
 
 
 def test_a_data_set_that_is_not_there_is_a_warning(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ GIB = 2**30
 # What a kernel that has imported everything holds, rounded up, and the same with room to breathe.
 MEMORY_NEEDED, MEMORY_EASY = 1.0 * GIB, 2.0 * GIB
 
+# Bytes that must fit into every folder we write to; an executed lesson takes about as much.
+ROOM = 500_000
+
 # Runs in the kernel: something simple, and which Python it is.
 PROBE = "import sys; print(1 + 1, sys.executable, sys.prefix, sep='\\n')"
 
@@ -68,6 +71,7 @@ def examine(cwd: Path) -> Iterator[Check]:
         yield threads()
     yield memory()
     yield folder("current folder", cwd, "Change to a folder of your own.")
+    yield temporary_folder()
     yield jupyter_folder()
     yield digits()
     if config is not None:
@@ -167,17 +171,28 @@ def memory() -> Check:
 
 
 def folder(name: str, path: Path, remedy: str, *, needed: bool = True) -> Check:
-    """Check that a file can be written in `path`, or that `path` could be made."""
+    """Check that a file can be written in `path`, or that `path` could be made there."""
     there = path.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
     try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(ROOM))  # on a full disk an empty file can still be made
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         seen = f"cannot write in {path} ({error.strerror})"
         return Check(name, "problem" if needed else "warning", seen, remedy)
     return Check(name, "OK", f"can write in {path}")
+
+
+def temporary_folder() -> Check:
+    """Check the folder for temporary files, where submissions run while they are graded."""
+    remedy = "Make room there, or set TMPDIR to a folder of your own."
+    try:
+        return folder("temporary folder", Path(tempfile.gettempdir()), remedy)
+    except FileNotFoundError as error:  # none of the usual ones can be written to
+        return Check("temporary folder", "problem", str(error), remedy)
 
 
 def jupyter_folder() -> Check:
