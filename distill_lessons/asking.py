@@ -26,13 +26,20 @@ RERUN = f"""<style>
 </style>{page.KEEP_KEYS}<small class="distill-rerun">No buttons below? Run this cell.</small>"""
 
 
-def buttons(options: Iterable[str], chosen: str | None, note: Callable[[str], None]) -> Any:
+def buttons(
+    options: Iterable[str],
+    chosen: str | None,
+    note: Callable[[str], None],
+    *,
+    in_a_row: bool = False,
+) -> Any:
     """Return one button for each option; the chosen one bears a tick.
 
     Args:
         options: what may be chosen.
         chosen: what was chosen before, if anything.
         note: called with the option that was clicked.
+        in_a_row: side by side, for options of a letter; else one below the other.
     """
     import ipywidgets as widgets
 
@@ -47,10 +54,18 @@ def buttons(options: Iterable[str], chosen: str | None, note: Callable[[str], No
         note(option)
 
     for option in options:
-        made[option] = widgets.Button(layout=widgets.Layout(width="auto"))
+        made[option] = widgets.Button(layout=widgets.Layout(width="4em" if in_a_row else "auto"))
         made[option].on_click(lambda _, option=option: clicked(option))
     mark(chosen)
-    return _kept(widgets.VBox(list(made.values()), layout=widgets.Layout(width="fit-content")))
+    box = widgets.HBox if in_a_row else widgets.VBox
+    return _kept(box(list(made.values()), layout=widgets.Layout(width="fit-content")))
+
+
+def stacked(parts: Iterable[Any]) -> Any:
+    """Return buttons and fields below each other, as one widget for `show`."""
+    import ipywidgets as widgets
+
+    return _kept(widgets.VBox(list(parts)))
 
 
 def number(label: str, value: float | None, note: Callable[[float | None], None]) -> Any:

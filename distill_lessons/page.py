@@ -54,13 +54,18 @@ def box(tone: Tone, head: str, body: str = "") -> str:
 
 
 def prose(text: str) -> str:
-    """Return text as HTML: escaped, code between backticks marked as such, line ends kept.
+    """Return text as HTML: escaped, with `code` and *emphasis* marked, line ends kept.
 
-    >>> prose("`a < b` is right")
-    '<code>a &lt; b</code> is right'
+    >>> prose("`a < b` is *not* a*b")
+    '<code>a &lt; b</code> is <em>not</em> a*b'
     """
     escaped = html.escape(text, quote=False).replace("\n", "<br>")
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    return re.sub(r"`([^`]+)`|(?<!\w)\*(\w[^*`]*)\*(?!\w)", _marked, escaped)
+
+
+def _marked(found: re.Match[str]) -> str:
+    code, stressed = found.groups()
+    return f"<code>{code}</code>" if code else f"<em>{stressed}</em>"
 
 
 def show(markup: str, text: str, *, kind: str = "text/html") -> Any:

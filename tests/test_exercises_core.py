@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill_lessons.exercises import exercise, sections
+from distill_lessons.exercises import sections, showing
 from distill_lessons.exercises.compare import MOST_NUMBERS, difference, plain
 from distill_lessons.exercises.exercise import Exercise, NotSolved
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Solution
@@ -82,7 +83,7 @@ CONTROL = made(
 
 @pytest.fixture(autouse=True)
 def no_hint_was_shown(monkeypatch):
-    monkeypatch.setattr(exercise, "_hints_shown", type(exercise._hints_shown)())
+    monkeypatch.setattr(showing, "_hints_shown", Counter())
 
 
 @pytest.mark.parametrize(
@@ -220,15 +221,12 @@ def test_check_raises_only_where_it_is_told_to(monkeypatch, capsys):
             SOFT.check(answer)
 
 
-def test_in_a_notebook_a_verdict_has_a_sign_and_a_word(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.get_ipython", lambda: object())
-    monkeypatch.setattr("IPython.display.display", shown.append)
+def test_in_a_notebook_a_verdict_has_a_sign_and_a_word(front_end):
     SOFT.check(lambda z, T: "<b>")
-    bundle = shown[0]._repr_mimebundle_()
-    assert "✗ Not yet." in bundle["text/html"]
-    assert "&lt;b&gt;" in bundle["text/html"]
-    assert bundle["text/plain"].startswith("Not yet. On z")
+    markup, text = front_end.outputs[0]
+    assert "✗ Not yet." in markup
+    assert "&lt;b&gt;" in markup
+    assert text.startswith("Not yet. On z")
 
 
 def test_hints_come_one_by_one(capsys):

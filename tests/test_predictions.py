@@ -11,45 +11,18 @@ from typing import Any
 
 import pytest
 
-from distill_lessons import asking, page, predictions
+from distill_lessons import predictions
 from distill_lessons.claims import Effect
+from distill_lessons.exercises import catalogue
 from distill_lessons.predictions import compare, predict
 
 POINTS = Effect(0.099, 0.078, 0.12, n=10, unit="points")
 LESSONS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-class Shown:
-    """A notebook's outputs: what was shown, as it stands now."""
-
-    def __init__(self) -> None:
-        self.outputs: list[list[str]] = []  # [HTML, text]
-        self.widgets: list[Any] = []
-
-    def show(self, markup: str, text: str) -> list[str]:
-        self.outputs.append([markup, text])
-        return self.outputs[-1]
-
-    def replace(self, handle: list[str], markup: str, text: str) -> None:
-        handle[:] = [markup, text]
-
-    def choose(self, option: str, widget: int = -1) -> None:
-        (button,) = (b for b in self.widgets[widget].children if option in b.description)
-        button.click()
-
-    def type(self, text: str, widget: int = -1) -> str:
-        field, said = self.widgets[widget].children
-        field.value = text
-        return str(said.value)
-
-
 @pytest.fixture
-def shown(live, monkeypatch) -> Shown:
-    found = Shown()
-    monkeypatch.setattr(page, "show", found.show)
-    monkeypatch.setattr(page, "replace", found.replace)
-    monkeypatch.setattr(asking, "show", found.widgets.append)
-    return found
+def shown(front_end: Any) -> Any:
+    return front_end
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +37,7 @@ def covered(output: list[str]) -> bool:
 # --- each guess belongs to its own question ------------------------------------------------------
 
 
-def test_after_run_all_each_question_finds_its_own_guess_in_any_order(shown: Shown) -> None:
+def test_after_run_all_each_question_finds_its_own_guess_in_any_order(shown: Any) -> None:
     options = ("more", "less")
     for key in ("00.a", "00.b", "00.c"):
         predict(key, f"Which, {key}?", options)
@@ -81,7 +54,7 @@ def test_after_run_all_each_question_finds_its_own_guess_in_any_order(shown: Sho
     assert "You predicted: less. Measured: less. Right!" in shown.outputs[-1][0]
 
 
-def test_a_question_that_is_asked_again_keeps_its_guess(shown: Shown) -> None:
+def test_a_question_that_is_asked_again_keeps_its_guess(shown: Any) -> None:
     for _ in range(2):
         predict("00.a", "How many?", unit="points")
         if not shown.outputs[1:]:
@@ -92,7 +65,7 @@ def test_a_question_that_is_asked_again_keeps_its_guess(shown: Shown) -> None:
     assert "Well guessed: that lies in the interval." in shown.outputs[-1][0]
 
 
-def test_a_changed_mind_changes_the_comparison_and_an_empty_field_covers_it(shown: Shown) -> None:
+def test_a_changed_mind_changes_the_comparison_and_an_empty_field_covers_it(shown: Any) -> None:
     predict("00.a", "How many?", unit="points")
     compare("00.a", POINTS)
     shown.type("2")
@@ -103,13 +76,13 @@ def test_a_changed_mind_changes_the_comparison_and_an_empty_field_covers_it(show
     assert covered(shown.outputs[1])
 
 
-def test_a_guess_of_another_kind_belonged_to_another_version_of_the_question(shown: Shown) -> None:
+def test_a_guess_of_another_kind_belonged_to_another_version_of_the_question(shown: Any) -> None:
     predict("00.a", "How many?", guess=5)
     compare("00.a", "more")
     assert covered(shown.outputs[-1])
 
 
-def test_a_guess_outlives_its_kernel(shown: Shown, monkeypatch, tmp_path) -> None:
+def test_a_guess_outlives_its_kernel(shown: Any, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("DISTILL_RECORD", str(tmp_path / "progress.json"))
     predict("00.a", "How many?", unit="points")
     predict("00.b", "Which?", ("more", "less"))
@@ -130,7 +103,7 @@ def test_a_guess_outlives_its_kernel(shown: Shown, monkeypatch, tmp_path) -> Non
 
 
 def test_a_guess_that_cannot_be_kept_says_so_once_and_counts(
-    shown: Shown, monkeypatch, tmp_path, capsys
+    shown: Any, monkeypatch, tmp_path, capsys
 ) -> None:
     monkeypatch.setenv("DISTILL_RECORD", str(tmp_path))  # a folder
     predict("00.a", "Which?", ("more", "less"), guess="less")
@@ -142,7 +115,7 @@ def test_a_guess_that_cannot_be_kept_says_so_once_and_counts(
 # --- what is asked for, and what is refused ------------------------------------------------------
 
 
-def test_a_number_is_typed_into_a_field_with_a_label(shown: Shown) -> None:
+def test_a_number_is_typed_into_a_field_with_a_label(shown: Any) -> None:
     predict("00.a", "How many?", unit="points")
     field, _ = shown.widgets[0].children
     assert field.description == "Your guess, in points"
@@ -152,7 +125,7 @@ def test_a_number_is_typed_into_a_field_with_a_label(shown: Shown) -> None:
 
 @pytest.mark.parametrize("text", ["many", "nan", "inf", "-Infinity", "1e999", "5 6"])
 def test_what_is_no_finite_number_is_refused_and_the_last_guess_stays(
-    text: str, shown: Shown
+    text: str, shown: Any
 ) -> None:
     predict("00.a", "How many?", unit="%")
     shown.type("3 %")
@@ -160,14 +133,14 @@ def test_what_is_no_finite_number_is_refused_and_the_last_guess_stays(
     assert "You predicted: 3 %." in shown.outputs[0][0]
 
 
-def test_the_option_that_was_clicked_bears_a_tick(shown: Shown) -> None:
+def test_the_option_that_was_clicked_bears_a_tick(shown: Any) -> None:
     predict("00.a", "Which?", ("more", "less"))
     assert [b.description for b in shown.widgets[0].children] == ["more", "less"]
     shown.choose("less")
     assert [b.description for b in shown.widgets[0].children] == ["more", "✓ less"]
 
 
-def test_a_guess_can_be_written_as_code(shown: Shown) -> None:
+def test_a_guess_can_be_written_as_code(shown: Any) -> None:
     predict("00.a", "Which?", ("more", "less"), guess="less")
     compare("00.a", "less")
     assert "Right!" in shown.outputs[-1][1]
@@ -191,7 +164,7 @@ def test_a_number_is_compared_in_the_unit_that_is_shown(guess, measured, said, s
     assert said in shown.outputs[-1][1]
 
 
-def test_reasons_stand_beside_every_option_once_the_result_is_seen(shown: Shown) -> None:
+def test_reasons_stand_beside_every_option_once_the_result_is_seen(shown: Any) -> None:
     predict("00.a", "Which?", {"more": "It is `1 < 2`.", "less": "No."})
     assert "No." not in "".join(shown.outputs[0])
     compare("00.a", "more")
@@ -201,7 +174,7 @@ def test_reasons_stand_beside_every_option_once_the_result_is_seen(shown: Shown)
     assert text.endswith("more: It is `1 < 2`.\nless: No.")
 
 
-def test_words_of_a_question_are_no_markup(shown: Shown) -> None:
+def test_words_of_a_question_are_no_markup(shown: Any) -> None:
     predict("00.a", "Is a <b> b?", ("<i>yes", "no & no"), guess="<i>yes")
     compare("00.a", "no & no")
     markup = shown.outputs[0][0] + shown.outputs[1][0]
@@ -220,7 +193,7 @@ def test_words_of_a_question_are_no_markup(shown: Shown) -> None:
         (lambda: predict("00.a", "?", ("a", "b"), guess="c"), "guess='c' is none of 'a', 'b'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, message, shown: Shown) -> None:
+def test_what_makes_no_sense_is_refused(make, message, shown: Any) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -229,7 +202,7 @@ def test_what_makes_no_sense_is_refused(make, message, shown: Shown) -> None:
 
 
 def test_without_a_person_the_question_stands_as_text_and_nothing_scolds(
-    shown: Shown, monkeypatch
+    shown: Any, monkeypatch
 ) -> None:
     monkeypatch.setenv("DISTILL_LIVE", "0")
     predict("00.a", "How many points are won?", unit="points")
@@ -275,4 +248,6 @@ def test_every_question_of_a_lesson_has_a_key_of_its_own_and_one_answer(notebook
     assert asked
     assert all(key.startswith(f"{notebook.stem[:2]}.") for key in asked)
     assert max(Counter(asked).values()) == 1
+    exercises = {made.key for made in catalogue.of_lesson(notebook.stem[:2]).values()}
+    assert not exercises & {*asked}  # their choices are kept in the same place
     assert keys(notebook, "compare") == asked

@@ -13,21 +13,18 @@ import contextlib
 import io
 import traceback
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, Literal
 
 from distill_lessons import settings
-from distill_lessons.exercises import record
+from distill_lessons.exercises import showing
 from distill_lessons.exercises.compare import difference, plain
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Solution, call
-from distill_lessons.exercises.verdict import State, Verdict, display
+from distill_lessons.exercises.verdict import State, Verdict
 
 LATER = Verdict("noted", "Your answer is compared when the lab is graded.")
-
-_hints_shown: Counter[str] = Counter()  # by key, in this kernel
 
 
 class NotSolved(AssertionError):
@@ -90,25 +87,13 @@ class Exercise:
         Raises:
             NotSolved: if the answer is not right and ``DISTILL_CHECKS=raise``; never else.
         """
-        verdict = self.judge(answer)
-        message = ""
-        if verdict.state != "not attempted":
-            solved = record.SOLVED if verdict.state == "correct" else record.TRIED
-            message = record.note(self.key, state=solved, tries=1)
-        display(verdict)
-        _tell(message)
+        verdict = showing.verdict(self, answer)
         if settings.load().checks == "raise" and verdict.state != "correct":
             raise NotSolved(f"{self.key}: {verdict}")
 
     def hint(self) -> None:
         """Show the next hint."""
-        number = _hints_shown[self.key]
-        if number == len(self.hints):
-            print(f"There is no further hint. ex.{self.name}.solution() shows the solution.")
-            return
-        _hints_shown[self.key] += 1
-        print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
-        _tell(record.note(self.key, hints=number + 1))
+        showing.hint(self)
 
     def solution(self, *, sure: bool = False) -> None:
         """Show the solution, to those who say that they want it.
@@ -116,15 +101,7 @@ class Exercise:
         Args:
             sure: True to see it; without it you are asked first.
         """
-        if self.solved_by is None:
-            print("In a graded lab the solution stays with your instructor.")
-        elif not sure:
-            left = len(self.hints) - _hints_shown[self.key]
-            hints = f"{left} hint{'' if left == 1 else 's'} you have not seen. " if left else ""
-            print(f"Are you sure? {hints}Run ex.{self.name}.solution(sure=True) to see it.")
-        else:
-            print(self.solved_by.code)
-            _tell(record.note(self.key, solution=True))
+        showing.solution(self, sure=sure)
 
     def judge(self, answer: Any, seed: int = 0) -> Verdict:
         """Return the verdict on an answer. Asks, compares and explains; shows and keeps nothing.
@@ -251,8 +228,3 @@ def _raised(error: BaseException, answer: Any) -> str:
     if own and own[-1].line:
         where = f", at the line `{own[-1].line}`"
     return f"your code raised {type(error).__name__}: {error}{where}"
-
-
-def _tell(message: str) -> None:
-    if message:
-        print(message)

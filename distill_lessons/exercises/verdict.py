@@ -27,18 +27,10 @@ class Verdict:
         """Return the state, and what differs if something does."""
         return f"{self.state.capitalize()}. {self.text}".strip()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None, *, after: str = ""
+    ) -> dict[str, str]:
         sign, tone = LOOKS[self.state]
-        shown = page.box(tone, f"{sign} {self.state.capitalize()}.", page.prose(self.text))
+        body = f"{page.prose(self.text)} {after}".strip()
+        shown = page.box(tone, f"{sign} {self.state.capitalize()}.", body)
         return {"text/plain": str(self), "text/html": shown}
-
-
-def display(verdict: Verdict) -> None:
-    """Show a verdict: coloured in a notebook, as a line of text in a plain script."""
-    from IPython import get_ipython
-    from IPython.display import display as show
-
-    if get_ipython() is None:
-        print(verdict)  # a plain script
-    else:
-        show(verdict)

@@ -1,0 +1,139 @@
+"""What a notebook shows of an exercise: verdicts and where to go on, hints, solutions, choices.
+
+Judges nothing. What a learner chose with a button is kept as predictions are, and found again when
+the cell is run another day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+from distill_lessons import asking, page, settings
+from distill_lessons.exercises import record
+from distill_lessons.exercises.verdict import Verdict
+
+if TYPE_CHECKING:
+    from distill_lessons.exercises.exercise import Exercise
+
+_hints_shown: Counter[str] = Counter()  # by key, in this kernel
+
+
+def verdict(made: Exercise, answer: Any) -> Verdict:
+    """Show the verdict on an answer, note it, and return it.
+
+    A choice that was left blank is offered as buttons, where somebody can click them.
+    """
+    blank = answer is None or isinstance(answer, EllipsisType)
+    if made.options and blank and settings.load().live:
+        return _offered(made)
+    found = made.judge(answer)
+    if found.state != "not attempted":
+        _note(made, found)
+    page.show(*_boxed(made, found))
+    return found
+
+
+def hint(made: Exercise) -> None:
+    """Show the next hint."""
+    number, most = _hints_shown[made.key], len(made.hints)
+    if number == most:
+        print(f"There is no further hint. ex.{made.name}.solution() shows the solution.")
+        return
+    _hints_shown[made.key] += 1
+    head, text = f"Hint {number + 1} of {most}:", made.hints[number]
+    page.show(page.box("plain", head, page.prose(text)), f"{head} {text}")
+    _tell(record.note(made.key, hints=number + 1))
+
+
+def solution(made: Exercise, *, sure: bool) -> None:
+    """Show the solution to those who are sure, highlighted as code is in this notebook."""
+    if made.solved_by is None:
+        print("In a graded lab the solution stays with your instructor.")
+    elif not sure:
+        left = len(made.hints) - _hints_shown[made.key]
+        hints = f"{left} hint{'' if left == 1 else 's'} you have not seen. " if left else ""
+        print(f"Are you sure? {hints}Run ex.{made.name}.solution(sure=True) to see it.")
+    else:
+        code = made.solved_by.code
+        page.show(f"```python\n{code}\n```", code, kind="text/markdown")
+        _tell(record.note(made.key, solution=True))
+
+
+def onward(made: Exercise) -> str:
+    """Return where to go from an exercise that is solved; "" for one that no lesson has."""
+    from distill_lessons.exercises import catalogue  # which imports the exercises
+
+    lesson = catalogue.LESSONS.get(made.lesson)
+    if lesson is None or made.name not in lesson.exercises:
+        return ""
+    path = settings.load().record
+    entries = record.read(path)[0] if path else {}
+    at = lesson.exercises.index(made.name)
+    for name in (*lesson.exercises[at + 1 :], *lesson.exercises[:at]):
+        other = catalogue.exercise(made.lesson, name)
+        if entries.get(other.key, {}).get("state") != record.SOLVED:
+            number = lesson.exercises.index(name) + 1
+            return f"Next: exercise {number}, {other.title} ({other.minutes} minutes)."
+    numbers = list(catalogue.LESSONS)
+    after = numbers[numbers.index(made.lesson) + 1 :]
+    end = f"All {len(lesson.exercises)} exercises of this lesson are solved."
+    return f"{end} Next: lesson {after[0]}, {catalogue.LESSONS[after[0]].title}." if after else end
+
+
+def _offered(made: Exercise) -> Verdict:
+    """Offer a choice as buttons, and show the verdict on what is or was chosen."""
+    kept = record.guesses().get(made.key)
+    chosen = kept if kept in made.options else None
+    found = made.judge(chosen)
+    handle = page.show(*_boxed(made, found, chosen or "", offered=True))
+    if handle is None:
+        return found
+    columns = [list(dict.fromkeys(column)) for column in zip(*made.options, strict=True)]
+    picked: list[str] = list(chosen) if isinstance(chosen, str) else [""] * len(columns)
+
+    def note(column: int, part: str) -> None:
+        picked[column] = part
+        if all(picked):
+            choice = "".join(picked)
+            found = made.judge(choice)
+            _note(made, found)
+            _tell(record.note_guess(made.key, choice))
+            page.replace(handle, *_boxed(made, found, choice, offered=True))
+
+    def row(column: int) -> Any:
+        ticked = picked[column] or None
+        return asking.buttons(
+            columns[column], ticked, lambda part: note(column, part), in_a_row=True
+        )
+
+    asking.show(asking.stacked(map(row, range(len(columns)))))
+    return found
+
+
+def _boxed(
+    made: Exercise, found: Verdict, choice: str = "", *, offered: bool = False
+) -> tuple[str, str]:
+    """Return a verdict as HTML and as text, with what to do next."""
+    text = found.text
+    if found.state == "correct":
+        text = onward(made)
+    elif found.state == "not attempted" and offered:
+        text = "Choose your answer."
+    elif found.state == "noted" and choice:
+        text += f' To hand it in, write `{made.name} = "{choice}"` into the cell above.'
+    shown = f"{choice}: {text}" if choice else text
+    bundle = replace(found, text=shown)._repr_mimebundle_(after=asking.RERUN if offered else "")
+    return bundle["text/html"], bundle["text/plain"]
+
+
+def _note(made: Exercise, found: Verdict) -> None:
+    state = record.SOLVED if found.state == "correct" else record.TRIED
+    _tell(record.note(made.key, state=state, tries=1))
+
+
+def _tell(message: str) -> None:
+    if message:
+        print(message)

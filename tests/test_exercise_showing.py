@@ -1,0 +1,126 @@
+"""What a notebook shows of an exercise: hints, solutions, choices as buttons, where to go on."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill_lessons.exercises import catalogue, record, showing
+
+DOES_IT_HOLD = catalogue.exercise("00", "does_it_hold")
+DOUBT = catalogue.exercise("02", "doubt")
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("DISTILL_RECORD", str(path))
+    monkeypatch.setattr(showing, "_hints_shown", Counter())
+    return path
+
+
+def test_a_blank_choice_has_buttons_and_a_click_is_judged(front_end: Any, kept: Path) -> None:
+    DOES_IT_HOLD.check(None)
+    assert [b.description for b in front_end.buttons()] == ["a", "b", "c"]
+    assert "○ Not attempted." in front_end.outputs[0][0]
+    front_end.choose("a")
+    assert "✗ Not yet." in front_end.outputs[0][0]
+    assert "a: The mean is above 0" in front_end.outputs[0][1]
+    front_end.choose("c")
+    assert "✓ Correct." in front_end.outputs[0][0]
+    assert [b.description for b in front_end.buttons()] == ["a", "b", "✓ c"]
+    assert record.read(kept)[0]["00.does_it_hold"] == {
+        "state": "solved",
+        "tries": 2,
+        "hints": 0,
+        "solution": False,
+    }
+
+
+def test_two_parts_are_chosen_one_by_one_in_any_order(front_end: Any, kept: Path) -> None:
+    DOUBT.check(None)
+    assert [b.description for b in front_end.buttons()] == [*"abc", *"123"]
+    front_end.choose("2")
+    assert "Not attempted" in front_end.outputs[0][1]  # half of an answer is none
+    front_end.choose("b")
+    assert front_end.outputs[0][1].startswith("Correct. b2:")
+
+
+def test_what_was_chosen_is_found_again_and_counted_once(front_end: Any, kept: Path) -> None:
+    DOUBT.check(None)
+    for part in "b2":
+        front_end.choose(part)
+    DOUBT.check(None)  # in another kernel: nothing but the file is asked
+    assert front_end.outputs[-1][1].startswith("Correct. b2:")
+    assert [b.description for b in front_end.buttons()] == ["a", "✓ b", "c", "1", "✓ 2", "3"]
+    assert record.read(kept)[0]["02.doubt"]["tries"] == 1
+
+
+def test_a_written_answer_needs_no_buttons(front_end: Any, kept: Path) -> None:
+    DOES_IT_HOLD.check("b")
+    assert front_end.widgets == []
+    assert "✗ Not yet." in front_end.outputs[0][0]
+
+
+def test_without_a_person_nothing_is_offered(
+    front_end: Any, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTILL_LIVE", "0")
+    record.note_guess("00.does_it_hold", "c")  # somebody's, and not this run's
+    DOES_IT_HOLD.check(None)
+    assert front_end.widgets == []
+    assert front_end.outputs[0][1] == "Not attempted."
+
+
+def test_in_a_graded_lab_a_choice_says_what_to_hand_in(front_end: Any, kept: Path) -> None:
+    replace(DOES_IT_HOLD, judged_by=None, solved_by=None).check(None)
+    front_end.choose("c")
+    markup, text = front_end.outputs[0]
+    assert text.startswith("Noted. c: Your answer is compared when the lab is graded.")
+    assert '<code>does_it_hold = "c"</code>' in markup
+
+
+def test_correct_leads_to_the_next_open_exercise_and_in_the_end_to_the_next_lesson(
+    front_end: Any, kept: Path
+) -> None:
+    names = catalogue.LESSONS["00"].exercises
+    assert names == ("batch_of_one", "mean_difference", "does_it_hold")
+    DOES_IT_HOLD.check("c")
+    assert "Next: exercise 1, A batch of one (2 minutes)." in front_end.outputs[-1][1]
+    record.note("00.batch_of_one", state=record.SOLVED, tries=1)
+    DOES_IT_HOLD.check("c")
+    assert "Next: exercise 2, Find the bug" in front_end.outputs[-1][1]
+    record.note("00.mean_difference", state=record.SOLVED, tries=1)
+    DOES_IT_HOLD.check("c")
+    end = "All 3 exercises of this lesson are solved. Next: lesson 01, "
+    assert end + catalogue.LESSONS["01"].title in front_end.outputs[-1][1]
+
+
+def test_a_hint_has_its_code_and_emphasis_marked(front_end: Any, kept: Path) -> None:
+    made = replace(DOES_IT_HOLD, hints=("Use `x < 1`, *not* x*y*z.",))
+    made.hint()
+    markup, text = front_end.outputs[0]
+    assert "Hint 1 of 1:" in markup
+    assert "Use <code>x &lt; 1</code>, <em>not</em> x*y*z." in markup
+    assert text == "Hint 1 of 1: Use `x < 1`, *not* x*y*z."
+
+
+def test_a_solution_is_highlighted_where_it_can_be(
+    front_end: Any, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: list[str] = []
+    show = showing.page.show
+    monkeypatch.setattr(
+        showing.page, "show", lambda m, t, kind="text/html": kinds.append(kind) or show(m, t)
+    )
+    DOES_IT_HOLD.solution(sure=True)
+    markup, text = front_end.outputs[0]
+    assert markup == f"```python\n{text}\n```"
+    assert kinds == ["text/markdown"]
+    assert 'does_it_hold = "c"' in text
+    assert json.loads(kept.read_text())["exercises"]["00.does_it_hold"]["solution"] is True
