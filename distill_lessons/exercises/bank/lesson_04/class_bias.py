@@ -1,4 +1,4 @@
-"""A voice for the missing class."""
+"""A bias for the missing class."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _margins(z: Tensor, k: int) -> Tensor:
 
 
 exercise = Exercise(
-    title="A voice for the missing class",
+    title="A bias for the missing class",
     kind="code",
     difficulty="hard",
     importance="medium",
