@@ -60,3 +60,39 @@ def test_a_page_without_a_place_for_a_table_is_refused() -> None:
     for page in ("", place.replace("end", "End"), f"{place}\n{place}"):
         with pytest.raises(ValueError, match="needs one place for a table: <!-- goals: begin -->"):
             tables.filled(page, "goals", "new")
+
+
+@pytest.mark.parametrize(
+    "given", ["https://github.com/group/name", "https://git.example.org/a/b.git/"]
+)
+def test_the_address_of_the_repository_stands_in_one_place(tmp_path: Path, given: str) -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
+    assert tables.address(tmp_path) == ""  # none yet, and so no page names one
+    unset = tables.where("")
+    assert "no public address" in unset
+    assert "http" not in unset
+    (tmp_path / "pyproject.toml").write_text(
+        f'{project}\n[project.urls]\nSource = "{given}"\n', "utf-8"
+    )
+    address = tables.address(tmp_path)
+    shown = tables.where(address)
+    assert f"git clone {address}.git" in shown
+    assert f"pip install git+{address}.git" in shown
+    assert ("badge" in shown) == ("github.com" in given)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert shown in tables.filled(readme, "address", shown)
+
+
+def test_no_page_names_an_address_that_the_project_does_not_have() -> None:
+    address = tables.address(ROOT)
+    for path in [*ROOT.glob("*.md"), ROOT / "pyproject.toml", *NOTEBOOKS.glob("*.ipynb")]:
+        named = re.findall(r"https://(?:github|gitlab)\.com/[\w/-]+", path.read_text("utf-8"))
+        assert [found for found in named if not (address and found.startswith(address))] == []
+
+
+def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    text = '[project]\nname = "x"\n[project.urls]\nSource = "our server"\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ValueError, match="Source = 'our server' .* no address of a repository"):
+        tables.address(tmp_path)

@@ -234,7 +234,9 @@ def test_an_installation_without_lessons_says_so(
     monkeypatch.setattr(
         lessons, "__file__", str(tmp_path / "distill_lessons" / "course" / "lessons.py")
     )
-    with pytest.raises(ValueError, match="There are no lessons in .* Install the package again"):
+    with pytest.raises(
+        ValueError, match="There are no lessons in .* Install the package again, from its wheel"
+    ):
         lessons.bundled()
 
 

@@ -56,8 +56,8 @@ def bundled() -> tuple[Path, bool]:
     if (package.parent / "pyproject.toml").is_file() and checkout.is_dir():
         return checkout, True
     raise ValueError(
-        f"There are no lessons in {package}. Install the package again: "
-        "python -m pip install --force-reinstall --no-deps distill-lessons"
+        f"There are no lessons in {package}. Install the package again, from "
+        "its wheel or a checkout: python -m pip install --force-reinstall --no-deps PATH"
     )
 
 

@@ -1,7 +1,8 @@
-"""The tables that name every lesson, written from the catalogue into the pages that show them.
+"""What pages repeat, written from the one place that says it: lessons, and the course's address.
 
 Run ``python -m distill_lessons.course.tables`` in a checkout after a change to the catalogue, to an
-exercise's header or to the length of a lesson. A page marks the place with ``<!-- NAME: begin -->``
+exercise's header, to the length of a lesson, or to the address of the repository: the line `Source`
+of ``[project.urls]`` in ``pyproject.toml``, which is left out until there is one. A page marks the place with ``<!-- NAME: begin -->``
 and ``<!-- NAME: end -->``; a table of a notebook stands in a text cell of its own.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +35,68 @@ def pages(notebooks: Path) -> dict[Path, str]:
     root, start = notebooks.parent, notebooks / lessons.START
     readme, guide = root / "README.md", root / "INSTRUCTORS.md"
     guided = filled(guide.read_text(encoding="utf-8"), "goals", goals())
+    front = filled(readme.read_text(encoding="utf-8"), "address", where(address(root)))
     notebook = json.loads(start.read_bytes())
     here = [c for c in notebook["cells"] if "<!-- lessons: begin -->" in "".join(c["source"])]
     for cell in here:
         text = filled("".join(cell["source"]), "lessons", questions("", here=lessons.START))
         cell["source"] = text.splitlines(keepends=True)
     return {
-        readme: filled(
-            readme.read_text(encoding="utf-8"), "lessons", questions(f"{notebooks.name}/")
-        ),
+        readme: filled(front, "lessons", questions(f"{notebooks.name}/")),
         guide: filled(guided, "minutes", minutes(notebooks)),
         start: json.dumps(notebook, indent=1, ensure_ascii=False) + "\n",
     }
+
+
+def address(root: Path) -> str:
+    """Return the address of the repository as ``pyproject.toml`` has it; "" until it has one.
+
+    Raises:
+        ValueError: if it is no https address.
+    """
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = str(project.get("urls", {}).get("Source", "")).removesuffix("/").removesuffix(".git")
+    if found and not re.fullmatch(r"https://[\w.-]+(/[\w.~-]+)+", found):
+        raise ValueError(
+            f"Source = {found!r} in [project.urls] of pyproject.toml is no address of a "
+            "repository; write one such as https://example.org/group/name, or leave it out."
+        )
+    return found
+
+
+def where(repository: str) -> str:
+    """Return how to get the course: with a public address, or from a checkout that one has.
+
+    Args:
+        repository: from `address`.
+    """
+    if not repository:
+        return (
+            "The course has no public address yet: you have its checkout, or a wheel that somebody "
+            "built from one."
+        )
+    host, path = repository.removeprefix("https://").split("/", 1)
+    lines = []
+    if host == "github.com":  # Binder, and the badge of the workflow, know this host's addresses
+        start = f"notebooks/{lessons.START}"
+        state = f"{repository}/actions/workflows/test.yml"
+        lines += [
+            f"[![tests]({state}/badge.svg)]({state})",
+            f"[![open in Binder](https://mybinder.org/badge_logo.svg)]"
+            f"(https://mybinder.org/v2/gh/{path}/HEAD?urlpath=lab/tree/{start})",
+            "",
+        ]
+    return "\n".join(
+        [
+            *lines,
+            f"The repository is [{host}/{path}]({repository}).",
+            "",
+            "```bash",
+            f"git clone {repository}.git                    # a checkout, for what follows",
+            f"python -m pip install git+{repository}.git    # or only the package, with its lessons",
+            "```",
+        ]
+    )
 
 
 def filled(text: str, name: str, table: str) -> str:
