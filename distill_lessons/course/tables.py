@@ -2,8 +2,9 @@
 
 Run ``python -m distill_lessons.course.tables`` in a checkout after a change to the catalogue, to an
 exercise's header, to the length of a lesson, or to the address of the repository: the line `Source`
-of ``[project.urls]`` in ``pyproject.toml``, which is left out until there is one. A page marks the place with ``<!-- NAME: begin -->``
-and ``<!-- NAME: end -->``; a table of a notebook stands in a text cell of its own.
+of ``[project.urls]`` in ``pyproject.toml``, which is left out until there is one. A page marks the
+place with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a table of a notebook stands in a
+text cell of its own.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ def where(repository: str) -> str:
             f"The repository is [{host}/{path}]({repository}).",
             "",
             "```bash",
-            f"git clone {repository}.git                    # a checkout, for what follows",
-            f"python -m pip install git+{repository}.git    # or only the package, with its lessons",
+            f"git clone {repository}.git                    # a checkout",
+            f"python -m pip install git+{repository}.git    # or the package with its lessons",
             "```",
         ]
     )
