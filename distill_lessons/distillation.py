@@ -32,8 +32,9 @@ def teacher_logits(teacher: nn.Module, x: Tensor, mask: Tensor | None = None) ->
         mask: second argument of the teacher, see `evaluation.predict`.
 
     Raises:
-        ValueError: if the teacher returns NaN or infinite logits.
+        ValueError: if the teacher returns NaN or infinite logits, or others each time it is asked.
     """
+    evaluation.check_repeatable(teacher, x[:32], None if mask is None else mask[:32])
     z = evaluation.predict(teacher, x, mask)
     losses.check_logits("teacher_logits", z)
     return z

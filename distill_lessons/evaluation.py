@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import losses
+from distill_lessons import losses, seeds
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.tensors import class_labels
 
@@ -35,6 +35,24 @@ def predict(
     # could not enter a backward pass later.
     with torch.no_grad(), evaluating(model):
         return torch.cat([model(*parts) for parts in zip(*inputs, strict=True)])
+
+
+def check_repeatable(model: nn.Module, x: Tensor, mask: Tensor | None = None) -> None:
+    """Raise a ValueError if a model in eval mode gives other logits each time it is asked.
+
+    Args:
+        model: any net that returns logits.
+        x: a few inputs ``(N, ...)``.
+        mask: second argument of the model, see `predict`.
+    """
+    with seeds.fork_rng(0, x.device):  # both draws differ, and the caller's are not moved
+        first, second = (predict(model, x, mask) for _ in range(2))
+    # Sums in another order, as on a GPU, differ by less.
+    if bool((first - second).abs().max() > 1e-4 * first.abs().max()):
+        raise ValueError(
+            f"model={type(model).__name__} gives other logits each time it is asked, also in eval "
+            "mode: F.dropout needs training=self.training, and noise has no place in forward()."
+        )
 
 
 def evaluate(model: nn.Module, split: Split) -> dict[str, float]:

@@ -156,14 +156,16 @@ def test_integrated_gradients_are_complete(net: nn.Module, x: torch.Tensor, cent
     gaps = []
     for steps in (4, 256):
         ig = gradients.integrated_gradients(net, x, baseline=0.0, steps=steps, centre=centre)
-        gap = arrays.completeness_gap(net, x, ig, baseline=0.0, centre=centre)
+        gap = gradients.completeness_gap(net, x, ig, baseline=0.0, centre=centre)
         assert gap.shape == (5, K)
         gaps.append(np.abs(gap).max())
     assert gaps[1] < 2e-3
     assert gaps[1] < gaps[0] / 5
     # gradient × input makes no such promise
     other = gradients.gradient_x_input(net, x, centre=centre)
-    assert np.abs(arrays.completeness_gap(net, x, other, baseline=0.0, centre=centre)).max() > 0.01
+    assert (
+        np.abs(gradients.completeness_gap(net, x, other, baseline=0.0, centre=centre)).max() > 0.01
+    )
 
 
 METHODS = {
@@ -254,7 +256,7 @@ def test_bad_input(net: nn.Module, x: torch.Tensor) -> None:
         (lambda: gradients.smoothgrad(net, x, sigma=-1), "sigma=-1 must be >= 0"),
         (lambda: gradients.smoothgrad(net, x, samples=0), "samples=0 leaves nothing"),
         (
-            lambda: arrays.completeness_gap(net, x, np.zeros((5, 2, 8, 8, 2)), baseline=0.0),
+            lambda: gradients.completeness_gap(net, x, np.zeros((5, 2, 8, 8, 2)), baseline=0.0),
             "attributions has shape (5, 2, 8, 8, 2)",
         ),
     ]

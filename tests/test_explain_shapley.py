@@ -501,7 +501,7 @@ def test_a_long_run_is_told_before(capsys, monkeypatch):
         ({"background": torch.zeros(5, 1, 8, 8)}, r"background has shape \(5, 1, 8, 8\)"),
         ({"background": torch.zeros(0, 1, 4, 4)}, r"background has shape \(0, 1, 4, 4\)"),
         ({"background": None}, "background has shape None"),
-        ({"background": torch.full((5, 1, 4, 4), torch.nan)}, "background holds NaN"),
+        ({"background": torch.full((5, 1, 4, 4), torch.nan)}, "background holds 80 NaN"),
         ({"x": torch.full((1, 1, 4, 4), torch.nan)}, "x holds 16 NaN"),
         ({"method": "depp"}, "method='depp' is unknown. Did you mean 'deep'"),
         ({"output": "probabilities"}, "output='probabilities' is unknown"),
@@ -568,5 +568,5 @@ def test_a_model_whose_rows_depend_on_one_another_has_no_exact_values(digits):
             z = x.flatten(1)[:, :3]
             return z - 3 * z.max(0).values
 
-    with pytest.raises(ValueError, match="its rows may depend on one another"):
+    with pytest.raises(ValueError, match="change with the other rows of the batch"):
         exact(Relative(), digits[0][:2], digits[0][100:105], groups.columns((1, 4, 4)))

@@ -15,7 +15,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from distill_lessons.explain import forward
-from distill_lessons.explain.arrays import Array, check_logits, inputs_for
+from distill_lessons.explain.admission import admitted
+from distill_lessons.explain.arrays import Array, check_finite, check_logits
 from distill_lessons.losses import centred
 from distill_lessons.settings import one_of
 
@@ -55,17 +56,16 @@ def prepare(
         ValueError: for an unknown output, bad arrays, or a background of another shape.
     """
     one_of("output", output, OUTPUTS)
-    x = inputs_for(model, x)
+    net = forward.private_copy(model)
+    x = admitted(net, x)
     shape = tuple(background.shape) if isinstance(background, Tensor) else None
     if shape is None or len(shape) < 2 or shape[1:] != tuple(x.shape[1:]) or shape[0] < 1:
         raise ValueError(
             f"background has shape {shape}; give a tensor (B, {', '.join(map(str, x.shape[1:]))}) "
             "of typical inputs, for example 100 of the training split."
         )
-    background = background.to(x)
-    if not bool(background.isfinite().all()):
-        raise ValueError("background holds NaN or infinite values; leave such inputs out.")
-    return x, background, forward.private_copy(model)
+    check_finite("background", background)
+    return x, background.detach().to(x), net
 
 
 def view_output(z: Tensor, output: str) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from distill_lessons import losses
 from distill_lessons.claims import mean_effect
-from distill_lessons.explain.arrays import Array, ArrayLike, logits, of_class
+from distill_lessons.explain.admission import admitted, logits
+from distill_lessons.explain.arrays import Array, ArrayLike, of_class
 from distill_lessons.explain.similarity import by_class, cosine, same_shape, spearman, topk_overlap
 
 Explain = Callable[[nn.Module, Tensor], ArrayLike]
@@ -174,4 +175,4 @@ def _side(
         raise ValueError(f"x is missing, but {name!r} is a model; give the inputs to compare on.")
     if given is None and explain is not None:
         given = explain(model, x)
-    return logits(model, x), given
+    return logits(model, admitted(model, x)), given

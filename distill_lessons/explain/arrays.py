@@ -1,20 +1,21 @@
-"""What the explanation modules share: checked arrays, baselines, and logits of any model.
+"""What the explanation modules share: checked arrays, numbers and baselines.
 
 Attributions keep one contract everywhere: shape `(N, *input_shape, K)`, one number per input
-feature and class. Knows nothing about how they are made or judged.
+feature and class. Knows nothing about models.
 """
 
 from __future__ import annotations
 
+import math
+import numbers
+import operator
 import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-
-from distill_lessons.evaluation import predict
+from torch import Tensor
 
 Array = npt.NDArray[Any]
 ArrayLike = Array | Tensor
@@ -49,14 +50,45 @@ def finite(argument: str, value: ArrayLike) -> Array:
     return array
 
 
-def inputs_for(model: nn.Module, x: Tensor) -> Tensor:
-    """Return `x` on the model's device, or raise a ValueError if it is no finite float batch."""
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
-        kind = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"x is {kind}; give a float tensor (N, *input_shape).")
-    finite("x", x)
-    first = next(model.parameters(), None)
-    return x.detach() if first is None else x.detach().to(first.device)
+def check_finite(argument: str, x: Tensor) -> None:
+    """Raise a ValueError if a float tensor is empty, or holds NaN or infinite values."""
+    if x.numel() == 0:
+        raise ValueError(
+            f"{argument} has shape {tuple(x.shape)} and holds nothing; give some inputs."
+        )
+    bad = ~x.isfinite()
+    if bool(bad.any()):
+        first = int(bad.flatten(1).any(1).nonzero()[0])
+        raise ValueError(
+            f"{argument} holds {int(bad.sum())} NaN or infinite values of {x.numel()}, the first "
+            f"in row {first}; find the step that produced them before explaining anything."
+        )
+
+
+def whole(argument: str, value: Any) -> int:
+    """Return a whole number as a plain int; NumPy's are welcome.
+
+    Raises:
+        TypeError: for anything else, such as 2.5 or a text.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument}={value!r} must be a whole number.") from None
+
+
+def real(argument: str, value: Any) -> float:
+    """Return a real number as a plain float; NumPy's are welcome.
+
+    Raises:
+        TypeError: for anything else, such as a text or None.
+        ValueError: for NaN or infinity.
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{argument}={value!r} must be a number.")
+    if not math.isfinite(value):
+        raise ValueError(f"{argument}={value} must be finite.")
+    return float(value)
 
 
 def check_logits(z: Tensor, n: int) -> Tensor:
@@ -65,7 +97,7 @@ def check_logits(z: Tensor, n: int) -> Tensor:
         raise ValueError(
             f"model returned shape {tuple(z.shape)} for {n} inputs; it must return logits (N, K)."
         )
-    finite("the model's output", z)
+    check_finite("the model's output", z)
     if bool((z >= 0).all()) and torch.allclose(z.sum(1), torch.ones_like(z[:, 0]), atol=1e-4):
         warnings.warn(
             "The model's rows sum to 1: they look like probabilities. Drop its softmax: we explain "
@@ -73,13 +105,6 @@ def check_logits(z: Tensor, n: int) -> Tensor:
             stacklevel=3,
         )
     return z
-
-
-def logits(model: nn.Module, x: Tensor, *, batch_size: int = 1024) -> Array:
-    """Return the model's logits, shape `(N, K)`, in eval mode and without gradients."""
-    x = inputs_for(model, x)
-    z = predict(model, x, batch_size=batch_size)
-    return np.asarray(check_logits(z, len(x)).cpu().numpy())
 
 
 def of_class(attributions: ArrayLike, y: ArrayLike) -> Array:
@@ -106,35 +131,3 @@ def baseline_for(x: Tensor, baseline: Tensor | float) -> Tensor:
             "input (the training mean, for example), one per input, or a number."
         )
     return start.expand_as(x)
-
-
-def completeness_gap(
-    model: nn.Module,
-    x: Tensor,
-    attributions: ArrayLike,
-    *,
-    baseline: Tensor | float,
-    centre: bool = True,
-) -> Array:
-    """Return how far attributions for all K classes are from summing to what they must explain.
-
-    Args:
-        model: returns logits `(N, K)`.
-        x: inputs, shape `(N, *input_shape)`.
-        attributions: shape `(N, *input_shape, K)`.
-        baseline: as given to `integrated_gradients`.
-        centre: as given to `integrated_gradients`.
-
-    Returns:
-        `sum of attributions − (score(x) − score(baseline))`, shape `(N, K)`, in logits. Closer to 0
-        is better; 0 does not prove that the attributions are right.
-    """
-    given = finite("attributions", attributions)
-    change = logits(model, x) - logits(model, baseline_for(x, baseline))  # (N, K)
-    if given.shape != (*x.shape, change.shape[1]):
-        raise ValueError(
-            f"attributions has shape {given.shape}; "
-            f"for this x and all classes it must be {(*x.shape, change.shape[1])}."
-        )
-    change = change - change.mean(1, keepdims=True) if centre else change
-    return np.asarray(given.reshape(len(x), -1, change.shape[1]).sum(1) - change)

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 
 from distill_lessons import seeds
 from distill_lessons.explain import forward
+from distill_lessons.explain.admission import needs_statistics
 from distill_lessons.explain.tracing import Remark, Trace
 
 # What DeepExplainer has a rule for that holds; its rule for Softmax, output by output, does not.
@@ -145,11 +146,8 @@ def _layer_problems(name: str, layer: nn.Module) -> list[str]:
             "DeepExplainer's rule for it leaves out. At the end of the model drop it: logits are "
             "explained. Inside, use method='permutation'."
         )
-    elif kind.startswith("BatchNorm") and layer.running_mean is None:
-        made.append(
-            f"layer '{name}' ({kind}) has no running statistics, so each row depends on the others "
-            "in its batch; build it with track_running_stats=True and train it."
-        )
+    elif (text := needs_statistics(name, layer)) is not None:
+        made.append(text)
     elif kind not in NONLINEAR | LINEAR:
         made.append(
             f"layer '{name}' ({kind}) is unknown to DeepExplainer and would count as linear; "

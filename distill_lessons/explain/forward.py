@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -37,8 +38,19 @@ def deep_copy(model: nn.Module) -> nn.Module:
     `copy.deepcopy` alone refuses a tensor with a history. Many a model keeps one: the weight that
     pruning or weight norm computed at the last call, or activations kept for a look at them.
     """
+    check_has_weights(model)
     with _DetachedCopies():
         return copy.deepcopy(model)
+
+
+def check_has_weights(model: nn.Module) -> None:
+    """Raise a ValueError if a layer waits for a first batch to know the shape of its weights."""
+    for name, module in model.named_modules():
+        if any(map(is_lazy, (*module.parameters(recurse=False), *module.buffers(recurse=False)))):
+            raise ValueError(
+                f"layer {name!r} ({type(module).__name__}) has no weights yet; call the model once "
+                "on a batch, model(x[:2]), and train it."
+            )
 
 
 class _DetachedCopies(TorchFunctionMode):

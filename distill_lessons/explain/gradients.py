@@ -8,23 +8,21 @@ Knows nothing about training, or about whether an explanation is any good (see `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill_lessons.evaluation import evaluating
-from distill_lessons.explain.arrays import (
-    Array,
-    baseline_for,
-    check_logits,
-    inputs_for,
+from distill_lessons import seeds
+from distill_lessons.explain.admission import admitted, logits
+from distill_lessons.explain.arrays import Array, ArrayLike, baseline_for, finite, real, whole
+from distill_lessons.explain.scores import (
+    Classes,
+    class_scores,
+    gradients_of,
+    in_batches,
+    input_gradients,
 )
-from distill_lessons.losses import centred
 from distill_lessons.settings import one_of
-
-Classes = int | Sequence[int] | None
 
 
 def gradient(
@@ -51,15 +49,12 @@ def gradient(
         Shape `(N, *input_shape, K)`, in logits per unit of input.
 
     Raises:
-        ValueError: for unknown classes, NaN in x, or a model whose output has no gradient.
+        ValueError: for unknown classes, NaN in x, or a model whose output has no gradient, or whose
+            rows depend on chance or on one another.
 
     Source: Simonyan, Vedaldi & Zisserman (2014), Deep inside convolutional networks, section 3.
     """
-
-    def explain(part: Tensor) -> Tensor:
-        return _input_gradients(model, part, classes, centre)
-
-    return _in_batches(model, x, explain, batch_size)
+    return _gradient(model, admitted(model, x), classes, centre, batch_size)
 
 
 def gradient_x_input(
@@ -77,8 +72,9 @@ def gradient_x_input(
 
     Source: Shrikumar et al. (2016), Not just a black box, section 2.
     """
-    grads = gradient(model, x, classes=classes, centre=centre, batch_size=batch_size)
-    return np.asarray(grads * x.detach().cpu().numpy()[..., None])
+    x = admitted(model, x)
+    grads = _gradient(model, x, classes, centre, batch_size)
+    return np.asarray(grads * x.cpu().numpy()[..., None])
 
 
 def integrated_gradients(
@@ -94,7 +90,7 @@ def integrated_gradients(
     """Return integrated gradients: the mean gradient on the way from a baseline, times that way.
 
     The integral is taken by the midpoint rule. Its promise is completeness: attributions sum to
-    `score(x) − score(baseline)`; `arrays.completeness_gap` says how far the rule is from it.
+    `score(x) − score(baseline)`; `completeness_gap` says how far the rule is from it.
 
     Args:
         model: returns logits `(N, K)`.
@@ -114,19 +110,19 @@ def integrated_gradients(
 
     Source: Sundararajan, Taly & Yan (2017), Axiomatic attribution for deep networks, section 3.
     """
-    if steps < 1:
+    if whole("steps", steps) < 1:
         raise ValueError(f"steps={steps} leaves no point on the path; give 1 or more, such as 64.")
-    x = inputs_for(model, x)
+    x = admitted(model, x)
     origin = baseline_for(x, baseline)
 
     def explain(part: Tensor, start: Tensor) -> Tensor:
         total = torch.zeros((), device=part.device)
         for step in range(steps):
             point = start + (step + 0.5) / steps * (part - start)
-            total = total + _input_gradients(model, point, classes, centre)
+            total = total + input_gradients(model, point, classes, centre)
         return (part - start)[..., None] * total / steps
 
-    return _in_batches(model, x, explain, batch_size, origin)
+    return in_batches(model, explain, batch_size, x, origin)
 
 
 def smoothgrad(
@@ -160,19 +156,16 @@ def smoothgrad(
 
     Source: Smilkov et al. (2017), SmoothGrad, section 3.
     """
-    if sigma < 0:
+    if real("sigma", sigma) < 0:
         raise ValueError(f"sigma={sigma} must be >= 0; 0.1 of the input's range is usual.")
-    if samples < 1:
+    if whole("samples", samples) < 1:
         raise ValueError(f"samples={samples} leaves nothing to average; give 1 or more.")
-    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same noise on every device
-    x = inputs_for(model, x)
+    generator = seeds.generator(seed)  # on the CPU: the same noise on every device
+    x = admitted(model, x)
     total: Array = np.zeros(())
     for _ in range(samples):
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-        noisy = x + sigma * noise
-        total = total + gradient(
-            model, noisy, classes=classes, centre=centre, batch_size=batch_size
-        )
+        total = total + _gradient(model, x + sigma * noise, classes, centre, batch_size)
     return np.asarray(total / samples)
 
 
@@ -210,8 +203,9 @@ def grad_cam(
 
     Source: Selvaraju et al. (2017), Grad-CAM, section 3, equations 1 and 2.
     """
-    if x.ndim != 4:
+    if isinstance(x, Tensor) and x.ndim != 4:
         raise ValueError(f"x has shape {tuple(x.shape)}; Grad-CAM needs images (N, C, H, W).")
+    x = admitted(model, x)
     modules = dict(model.named_modules())
     convs = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
     if layer is None and not convs:
@@ -230,13 +224,13 @@ def grad_cam(
 
         handle = modules[name].register_forward_hook(keep)
         try:
-            scores = _scores(model, part.clone().requires_grad_(True).clone(), classes, centre)
+            scores = class_scores(model, part.clone().requires_grad_().clone(), classes, centre)
         finally:
             handle.remove()
         if not maps or maps[-1].ndim != 4:
             found = tuple(maps[-1].shape) if maps else "nothing: it is never called"
             raise ValueError(f"layer={name!r} gives {found}; Grad-CAM needs (N, maps, h, w).")
-        grads = _gradients(scores, maps[-1])  # (N, maps, h, w, K)
+        grads = gradients_of(scores, maps[-1])  # (N, maps, h, w, K)
         weights = grads.mean((2, 3), keepdim=True)
         cam = (weights * maps[-1].detach()[..., None]).sum(1).movedim(-1, 1)  # (N, K, h, w)
         cam = cam.relu() if relu else cam
@@ -244,47 +238,45 @@ def grad_cam(
         cam = nn.functional.interpolate(cam, size=size, mode="bilinear", align_corners=False)
         return cam.movedim(1, -1)[:, None].expand(*part.shape, -1)  # (N, C, H, W, K)
 
-    return _in_batches(model, x, explain, batch_size)
+    return in_batches(model, explain, batch_size, x)
 
 
-def _in_batches(
-    model: nn.Module, x: Tensor, explain: Callable[..., Tensor], batch_size: int, *more: Tensor
+def completeness_gap(
+    model: nn.Module,
+    x: Tensor,
+    attributions: ArrayLike,
+    *,
+    baseline: Tensor | float,
+    centre: bool = True,
 ) -> Array:
-    """Run `explain` on slices of x, and of `more`, in eval mode with gradients on."""
-    parts = zip(*(inputs_for(model, t).split(batch_size) for t in (x, *more)), strict=True)
-    with evaluating(model), torch.enable_grad():
-        done = [explain(*part).detach().cpu() for part in parts]
-    return np.asarray(torch.cat(done).numpy())
+    """Return how far attributions for all K classes are from summing to what they must explain.
 
+    Args:
+        model: returns logits `(N, K)`.
+        x: inputs, shape `(N, *input_shape)`.
+        attributions: shape `(N, *input_shape, K)`.
+        baseline: as given to `integrated_gradients`.
+        centre: as given to `integrated_gradients`.
 
-def _scores(model: nn.Module, x: Tensor, classes: Classes, centre: bool) -> Tensor:
-    """Return the scores to explain, shape `(N, K)` or fewer columns."""
-    z = check_logits(model(x), len(x))
-    wanted = (
-        range(z.shape[1]) if classes is None else [classes] if isinstance(classes, int) else classes
-    )
-    columns = [int(k) for k in wanted]
-    if not columns or not all(0 <= k < z.shape[1] for k in columns):
-        raise ValueError(f"classes={classes} must name some of the classes 0 to {z.shape[1] - 1}.")
-    return (centred(z) if centre else z)[:, columns]
-
-
-def _gradients(scores: Tensor, inner: Tensor) -> Tensor:
-    """Return d scores / d inner for all columns, shape `(*inner.shape, K)`."""
-    if not scores.requires_grad:
+    Returns:
+        `sum of attributions − (score(x) − score(baseline))`, shape `(N, K)`, in logits. Closer to 0
+        is better; 0 does not prove that the attributions are right.
+    """
+    given, x = finite("attributions", attributions), admitted(model, x)
+    change = logits(model, x) - logits(model, baseline_for(x, baseline))  # (N, K)
+    if given.shape != (*x.shape, change.shape[1]):
         raise ValueError(
-            "model gives an output without gradient; it must not detach, round or use no_grad."
+            f"attributions has shape {given.shape}; "
+            f"for this x and all classes it must be {(*x.shape, change.shape[1])}."
         )
-    # No input influences another one's score, so the gradient of a column's sum holds each input's
-    # own gradient. autograd.grad touches no parameter, unlike backward().
-    grads = [
-        torch.autograd.grad(column.sum(), inner, retain_graph=True, materialize_grads=True)[0]
-        for column in scores.unbind(1)
-    ]
-    return torch.stack(grads, -1)
+    change = change - change.mean(1, keepdims=True) if centre else change
+    return np.asarray(given.reshape(len(x), -1, change.shape[1]).sum(1) - change)
 
 
-def _input_gradients(model: nn.Module, x: Tensor, classes: Classes, centre: bool) -> Tensor:
-    leaf = x.detach().clone().requires_grad_(True)
-    # clone: a model that begins with an in-place layer may not write into a leaf
-    return _gradients(_scores(model, leaf.clone(), classes, centre), leaf)
+def _gradient(
+    model: nn.Module, x: Tensor, classes: Classes, centre: bool, batch_size: int
+) -> Array:
+    def explain(part: Tensor) -> Tensor:
+        return input_gradients(model, part, classes, centre)
+
+    return in_batches(model, explain, batch_size, x)

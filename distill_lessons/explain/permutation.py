@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.explain import forward
-from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, inputs_for, labels
+from distill_lessons.explain.admission import admitted
+from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, labels
 from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.settings import one_of
 
@@ -103,12 +104,12 @@ def permutation_importance(
     Source: Breiman (2001), Random forests, section 10; Fisher, Rudin & Dominici (2019), All models
         are wrong, but many are useful, section 3.
     """
-    x = inputs_for(model, x)
+    net = forward.private_copy(model)
+    x = admitted(net, x)
     one_of("metric", metric, METRICS)
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1; intervals need 2.")
     made = singles(x[0].numel()) if groups is None else as_groups(groups, tuple(x.shape[1:]))
-    net = forward.private_copy(model)
     base = check_logits(forward.evaluate(net, x, memory), len(x))  # (N, K)
     truth = torch.as_tensor(labels(y, base.cpu().numpy()), device=x.device).long()
     score = _metric(metric, truth, base, teacher_logits, T)

@@ -13,15 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.claims import mean_effect
+from distill_lessons.explain.admission import admitted, logits
 from distill_lessons.explain.agreement import Explain
 from distill_lessons.explain.arrays import (
     Array,
     ArrayLike,
     baseline_for,
     finite,
-    inputs_for,
     labels,
-    logits,
     of_class,
 )
 from distill_lessons.explain.output import probabilities
@@ -69,7 +68,8 @@ def curves(
 
     Source: Petsiuk, Das & Saenko (2018), RISE, section 4.2.
     """
-    given, z = finite("attributions", attributions), logits(model, x)
+    given, full = finite("attributions", attributions), admitted(model, x)
+    z = logits(model, full)
     if given.shape != (*x.shape, z.shape[1]):
         raise ValueError(
             f"attributions has shape {given.shape}; "
@@ -83,7 +83,6 @@ def curves(
         raise ValueError(f"steps={steps} must be from 1 to {n_features}, the number of features.")
     if seeds < 1:
         raise ValueError(f"seeds={seeds} leaves no random order to compare with; give 1 or more.")
-    full = inputs_for(model, x)
     empty = baseline_for(full, baseline)
     counts = np.linspace(0, n_features, steps + 1).round().astype(int)
     orders = {("attribution", 0): np.argsort(-worth, axis=1, kind="stable")}

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from distill_lessons.evaluation import evaluating
 from distill_lessons.explain import forward
-from distill_lessons.explain.arrays import Array, ArrayLike, finite, inputs_for
+from distill_lessons.explain.admission import admitted
+from distill_lessons.explain.arrays import Array, ArrayLike, finite, whole
 from distill_lessons.settings import one_of
 
 
@@ -79,6 +80,9 @@ def activations(
         ValueError: for an unknown layer (the nearest name is given) or pool.
     """
     one_of("pool", pool, ("mean", "max", "none"))
+    if whole("batch_size", batch_size) < 1:
+        raise ValueError(f"batch_size={batch_size} runs no input; give 1 or more, such as 1024.")
+    x = admitted(model, x)
     modules = dict(model.named_modules())
     module = modules[one_of("layer", layer, [name for name in modules if name])]
     kept: list[Tensor] = []
@@ -93,7 +97,7 @@ def activations(
     handle = module.register_forward_hook(keep)
     try:
         with evaluating(model), torch.no_grad():
-            for part in inputs_for(model, x).split(batch_size):
+            for part in x.split(batch_size):
                 model(part)
     finally:
         handle.remove()
