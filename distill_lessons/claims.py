@@ -32,7 +32,8 @@ class Effect:
 
     Attributes:
         value: the estimate, usually a mean of paired differences.
-        low: lower end of the 95 % interval; equal to `value` where the number is exact.
+        low: lower end of the 95 % interval; equal to `value` where the number is exact, NaN where
+            equal repeats leave no interval.
         high: upper end of the 95 % interval.
         n: how many independent repeats (seeds) it rests on.
         wins: in how many of them the difference was positive, where that was counted.
@@ -48,6 +49,14 @@ class Effect:
     unit: str = ""
     per: str = "seeds"
 
+    def __post_init__(self) -> None:
+        """Refuse a unit that could not be shown.
+
+        Raises:
+            ValueError: if the unit is unknown.
+        """
+        settings.one_of("unit", self.unit, UNITS)
+
     def number(self, value: float) -> str:
         """Return `value` as it is shown in this effect's unit, without the unit's word."""
         factor = UNITS[self.unit][0]
@@ -60,7 +69,9 @@ class Effect:
     def __str__(self) -> str:
         """Return for example ``+9.4 points, 95 % interval [+8.1, +10.7], 16 seeds, 16 wins``."""
         text = self.number(self.value) + UNITS[self.unit][1]
-        if self.n > 1:
+        if self.n > 1 and np.isnan(self.low):
+            text += f", no interval: all {self.n} {self.per} gave the same"
+        elif self.n > 1:
             low, high = self.number(self.low), self.number(self.high)
             text += f", 95 % interval [{low}, {high}], {self.n} {self.per}"
         if self.wins is not None:
@@ -81,6 +92,9 @@ def mean_effect(
 
     Returns:
         The effect. With the unit points, that of differences, `wins` counts the positive values.
+        Equal values have no spread from which an interval could be estimated: its ends are NaN, and
+        no claim holds by it. For a share that is 0 or 1 in every repeat see `share_effect`; a fact
+        about these very repeats is a plain number.
 
     Raises:
         ValueError: with fewer than two values, or with NaN or infinite ones.
@@ -88,7 +102,10 @@ def mean_effect(
     >>> str(mean_effect([0.02, 0.03, 0.04], unit="points"))
     '+3.0 points, 95 % interval [+0.5, +5.5], 3 seeds, 3 wins'
     """
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"values are no numbers ({error}); give one per seed.") from error
     if array.ndim != 1 or len(array) < 2:
         raise ValueError(
             f"values has shape {array.shape}; an interval needs one number per seed, at least two."
@@ -98,9 +115,44 @@ def mean_effect(
     from scipy import stats  # slow to import, and a lesson without intervals never needs it
 
     half = stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
+    if np.ptp(array) <= 1e-12 * np.abs(array).max():  # equal but for rounding
+        half = np.nan
     mean = float(array.mean())
     wins = int((array > 0).sum()) if unit == "points" else None
     return Effect(mean, mean - float(half), mean + float(half), len(array), wins, unit, per)
+
+
+def share_effect(
+    hits: Sequence[bool] | np.ndarray, *, unit: str = "%", per: str = "images"
+) -> Effect:
+    """Return the share of repeats in which something happened, with its 95 % interval (Wilson).
+
+    Unlike Student's t this interval has a width even where it happened never, or always.
+
+    Args:
+        hits: whether it happened, one for each independent repeat, shape ``(n,)``, n >= 1.
+        unit: see `Effect`.
+        per: what the entries are repeats of, in the plural.
+
+    Raises:
+        ValueError: if there is no entry, or one is neither true nor false.
+
+    Source: Wilson (1927), doi:10.1080/01621459.1927.10502953.
+
+    >>> str(share_effect([False] * 300))
+    '0.0 %, 95 % interval [0.0, 1.3], 300 images'
+    """
+    array = np.asarray(hits)
+    if array.ndim != 1 or len(array) == 0 or not np.isin(array, (0, 1)).all():
+        raise ValueError(
+            f"hits has shape {array.shape} and type {array.dtype}; give one true or false for each "
+            f"of the {per}."
+        )
+    from scipy import stats  # slow to import
+
+    n, count = len(array), int(array.sum())
+    ends = stats.binomtest(count, n).proportion_ci(method="wilson")
+    return Effect(count / n, float(ends.low), float(ends.high), n, None, unit, per)
 
 
 @dataclass(frozen=True)
@@ -194,6 +246,9 @@ def claim(
         raise ValueError(
             f"claim({statement!r}) needs above= or below=: it could not fail otherwise."
         )
+    for side, bound in (("above", above), ("below", below)):
+        if bound is not None and not np.isfinite(bound):
+            raise ValueError(f"{side}={bound} is no bound; give a finite number.")
     if not isinstance(effect, Effect):
         effect = Effect(float(effect), float(effect), float(effect))
     made = Claim(statement, effect, above, below)

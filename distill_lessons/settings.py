@@ -149,7 +149,7 @@ def one_of(argument: str, value: str, allowed: Iterable[str], also: str = "") ->
     allowed = list(allowed)
     if value in allowed:
         return value
-    near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     choices = ", ".join(map(repr, allowed)) + (f", or {also}" if also else "")
     raise ValueError(f"{argument}={value!r} is unknown.{hint} Use one of {choices}.")

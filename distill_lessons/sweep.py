@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,10 @@ def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
     Raises:
         ValueError: if an image has no label, or one that the students do not know.
     """
+    if split.mask is not None:
+        raise ValueError(
+            "split has a mask, but stacked nets take x alone; use evaluation.evaluate."
+        )
     z = predict_many(students, split.x)  # (S, N, K)
     y = evaluation.labels_of("split", split, z[0])
     accuracy = (z.argmax(2) == y).float().mean(1)
@@ -115,20 +120,19 @@ def paired_effect(
     >>> round(effect.value, 3), effect.wins
     (0.05, 2)
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"frame is of type {type(frame).__name__}; give a DataFrame of runs.")
     sides = []
     for name, picked in (("treatment", treatment), ("control", control)):
+        if not isinstance(picked, Mapping):
+            raise TypeError(f"{name}={picked!r} must be a dict, such as {{'T': 4.0}}.")
         missing = [column for column in (*picked, value, pair_by) if column not in frame]
         if missing:
             raise ValueError(f"{name} names {missing}, not among columns {list(frame.columns)}.")
-        chosen = frame
+        rows = np.ones(len(frame), dtype=bool)
         for column, wanted in picked.items():
-            close = isinstance(wanted, float) and pd.api.types.is_numeric_dtype(frame[column])
-            same = (
-                chosen[column].map(lambda v, w=wanted: math.isclose(v, w))
-                if close
-                else chosen[column] == wanted
-            )
-            chosen = chosen[same]
+            rows &= _equal(frame[column], wanted)
+        chosen = frame[rows]
         if chosen.empty:
             raise ValueError(f"{name}={dict(picked)} picks no row of the frame; check its values.")
         series = chosen.set_index(pair_by)[value].sort_index()
@@ -142,3 +146,11 @@ def paired_effect(
             f"treatment and control have different values of {pair_by!r}; run both with the same."
         )
     return mean_effect((sides[0] - sides[1]).to_numpy(), unit=unit)
+
+
+def _equal(column: pd.Series, wanted: Any) -> np.ndarray:
+    """Say where a column has a value; a number may differ by rounding, as 0.1 + 0.2 from 0.3."""
+    if isinstance(wanted, numbers.Real) and pd.api.types.is_numeric_dtype(column):
+        close = np.isclose(column.to_numpy(dtype=np.float64), float(wanted), rtol=1e-9, atol=0)
+        return np.asarray(close)
+    return np.asarray(column == wanted)

@@ -4,12 +4,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from distill_lessons import claims
-from distill_lessons.claims import MIME, Claim, ClaimFailed, Effect, claim, mean_effect
+from distill_lessons.claims import (
+    MIME,
+    Claim,
+    ClaimFailed,
+    Effect,
+    claim,
+    mean_effect,
+    share_effect,
+)
 
 
 @pytest.fixture
@@ -20,6 +28,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
     return seen
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=30))
 def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
     effect = mean_effect(values)
@@ -43,6 +52,70 @@ def test_the_interval_by_hand() -> None:
 def test_an_interval_needs_two_numbers(values: Any) -> None:
     with pytest.raises(ValueError, match="values has shape .* one number per seed, at least two"):
         mean_effect(values)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7, -3.0])
+def test_equal_values_leave_no_interval_and_no_claim_holds_by_them(value: float) -> None:
+    effect = mean_effect([value] * 5, unit="points")
+    assert effect.value == pytest.approx(value)
+    assert math.isnan(effect.low)
+    assert math.isnan(effect.high)
+    assert str(effect).endswith(", no interval: all 5 seeds gave the same, " + (
+        "5 wins" if value > 0 else "0 wins"
+    ))  # fmt: skip
+    for above, below in ((value - 1, None), (None, value + 1), (value - 1, value + 1)):
+        assert not Claim("x", effect, above, below).holds
+    # what is equal but for rounding is equal
+    assert math.isnan(mean_effect([0.8 - 0.7, 0.9 - 0.8, 0.5 - 0.4]).low)
+    assert not math.isnan(mean_effect([0.5, 0.5, 0.501]).low)
+
+
+def test_an_exact_number_stays_exact(shown: list[Claim]) -> None:
+    claim("Nothing is nothing.", 0.0, below=1e-9)
+    assert shown[0].holds
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 5), (0, 323), (7, 40), (12, 12)])
+def test_the_interval_of_a_share_is_wilsons(count: int, n: int) -> None:
+    effect = share_effect([True] * count + [False] * (n - count))
+    z = 1.959963984540054
+    centre = (count + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * math.sqrt(count * (n - count) / n + z**2 / 4)
+    assert effect.value == count / n
+    assert (effect.low, effect.high) == pytest.approx((centre - half, centre + half), abs=1e-12)
+    assert effect.high > effect.low
+    assert (effect.n, effect.unit, effect.per) == (n, "%", "images")
+
+
+@pytest.mark.parametrize("hits", [[], [0.5, 1.0], np.ones((2, 2)), [math.nan], ["yes"]])
+def test_a_share_needs_true_or_false(hits: Any) -> None:
+    with pytest.raises(ValueError, match="hits has shape .* one true or false for each of the im"):
+        share_effect(hits)
+
+
+def test_values_that_are_no_numbers() -> None:
+    for values in (["a", "b"], [[1.0], [2.0, 3.0]]):
+        with pytest.raises(TypeError, match=r"values are no numbers \(.*\); give one per seed"):
+            mean_effect(values)
+
+
+@pytest.mark.parametrize("unit", ["percent", "point", None])
+def test_an_unknown_unit_is_refused_at_once(unit: Any) -> None:
+    for make in (
+        lambda: Effect(1.0, 0.0, 2.0, unit=unit),
+        lambda: mean_effect([1.0, 2.0], unit=unit),
+        lambda: share_effect([True], unit=unit),
+    ):
+        with pytest.raises(ValueError, match=f"unit={unit!r} is unknown"):
+            make()
+
+
+@pytest.mark.parametrize("bound", [math.nan, math.inf, -math.inf])
+def test_a_bound_that_no_number_could_break(bound: float) -> None:
+    with pytest.raises(ValueError, match=f"above={bound} is no bound; give a finite number"):
+        claim("x", 1.0, above=bound)
+    with pytest.raises(ValueError, match=f"below={bound} is no bound"):
+        claim("x", 1.0, below=bound)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

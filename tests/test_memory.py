@@ -45,6 +45,17 @@ fit_many(students, split, z, steps=1, T=4.0, alpha=0.5{limit})
 print(peak() - before)
 """
 
+MANY_LOGITS = """
+from distill_lessons.fast.stacking import predict_many
+
+x = torch.rand(2000, 3, 32, 32, generator=g)
+students = [models.cnn((3, 32, 32), 10, width=16, seed=s) for s in range(5)]
+predict_many(students, x[:8])
+before = peak()
+predict_many(students, x{limit})
+print(peak() - before)
+"""
+
 PERMUTATION = """
 import numpy as np
 from distill_lessons.explain import forward
@@ -72,6 +83,11 @@ def held(work: str, **parts: object) -> int:
 def test_a_thousand_students_stay_below_a_gibibyte_and_need_their_chunks_for_it() -> None:
     assert held(STUDENTS, limit="") < GIB
     assert held(STUDENTS, limit=", chunk=1024") > GIB
+
+
+def test_logits_of_many_students_take_images_in_pieces() -> None:
+    assert held(MANY_LOGITS, limit="") < 0.5 * GIB
+    assert held(MANY_LOGITS, limit=", batch_size=10**9") > GIB
 
 
 @pytest.mark.parametrize("fast", [True, False])

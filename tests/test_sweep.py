@@ -429,6 +429,16 @@ EFFECT_ERRORS = {
         {"T": 2.0, "alpha": 0.0},
         r"control=\{'T': 2.0, 'alpha': 0.0\} picks no row of the frame; check its values",
     ),
+    "no such number, then another": (
+        {"T": 2.0, "alpha": 0.3},
+        {"T": 1.0, "alpha": 0.3},
+        r"treatment=\{'T': 2.0, 'alpha': 0.3\} picks no row of the frame; check its values",
+    ),
+    "nothing like a number": (
+        {"T": "4", "alpha": 0.3},
+        {"T": 1.0, "alpha": 0.3},
+        r"treatment=\{'T': '4', 'alpha': 0.3\} picks no row",
+    ),
     "several rows": (
         {"T": 4.0},
         {"T": 1.0},
@@ -517,9 +527,9 @@ def test_dropout_of_nothing_is_harmless() -> None:
 
 Z = torch.zeros(N, K)
 FIT_ERRORS = {
-    "steps": ({"steps": 0}, "steps=0, batch_size=64, chunk=64: each must be at least 1"),
-    "batch size": ({"batch_size": 0}, "steps=1, batch_size=0, chunk=64: each must be at least 1"),
-    "chunk": ({"chunk": -1}, "steps=1, batch_size=64, chunk=-1: each must be at least 1"),
+    "steps": ({"steps": 0}, "steps=0 must be at least 1"),
+    "batch size": ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+    "chunk": ({"chunk": -1}, "chunk=-1 must be at least 1"),
     "learning rate": ({"lr": 0.0}, "lr=0.0 must be a positive number; 1e-3 suits Adam"),
     "temperature": ({"T": [1.0, -1.0]}, "T=-1.0 must be a positive number"),
     "alpha": ({"alpha": 2.0}, r"alpha=2.0 must be in \[0, 1\]"),

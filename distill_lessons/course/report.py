@@ -7,6 +7,7 @@ it can be mailed, printed and kept.
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -189,12 +190,19 @@ def _row(data: Any, lesson: str, cell: int, line: str) -> ClaimRow:
         line=line,
         statement=str(data["statement"]),
         effect=effect.number(value) + UNITS[effect.unit][1] if finite else "not a number",
-        interval=f"[{effect.number(low)}, {effect.number(high)}]" if effect.n > 1 else "",
+        interval=_interval(effect),
         repeats=f"{effect.n} {effect.per}" if effect.n > 1 else "",
         wins="" if effect.wins is None else str(effect.wins),
         needed=str(data["condition"]),
         holds=data["holds"] is True,
     )
+
+
+def _interval(effect: Effect) -> str:
+    if effect.n == 1:
+        return ""
+    low, high = effect.number(effect.low), effect.number(effect.high)
+    return "none" if math.isnan(effect.low) else f"[{low}, {high}]"
 
 
 def _s(number: int, one: str, many: str) -> str:

@@ -20,7 +20,7 @@ Run = Callable[[dict[str, Tensor], dict[str, Tensor], Tensor], Tensor]
 
 def runner(net: nn.Module) -> Run:
     """Return the function that runs all nets that are built like `net`, each on its own images."""
-    if _is_plain(net):
+    if is_plain(net):
         return partial(_run_plain, net)
     run: Run = vmap(lambda params, buffers, x: forward(net, x, params, buffers))
     return run
@@ -32,7 +32,7 @@ def forward(net: nn.Module, x: Tensor, params: Any, buffers: Any) -> Tensor:
     return out
 
 
-def _is_plain(net: nn.Module) -> bool:
+def is_plain(net: nn.Module) -> bool:
     """Say whether a net is Flatten, then linear layers and ReLUs, without hooks or shared parts."""
     if type(net) is not nn.Sequential or len(net) == 0 or repr(net[0]) != repr(nn.Flatten()):
         return False

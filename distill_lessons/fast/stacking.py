@@ -18,9 +18,10 @@ from torch.func import stack_module_state, vmap
 from distill_lessons import evaluation, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
-from distill_lessons.fast import batched, closed_form
+from distill_lessons.fast import alike, batched, closed_form
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import generator
+from distill_lessons.settings import whole_number
 from distill_lessons.tensors import class_labels
 
 
@@ -42,8 +43,15 @@ def fit_many(
 ) -> None:
     """Train students of one shape side by side, in place, each as `training.fit` would alone.
 
+    That is up to rounding, since a stack adds in another order and training amplifies it. After 600
+    steps on the digits, at learning rates up to 3e-3, weights of fully connected nets were within
+    4e-6 of those from `training.fit` and weights of convolutional nets within 5e-3, with equal
+    accuracies; at 1e-2 single weights of convolutional nets were off by 1, and two accuracies of
+    six by one image of 359.
+
     Args:
-        students: S nets of the same shape, without dropout or batch normalisation.
+        students: S nets of the same shape, each with its own weights, without dropout or batch
+            normalisation.
         split: the images.
         z_teacher: the teacher's logits for them, ``(N, K)``; may be left out where every alpha
             is 1.
@@ -61,14 +69,15 @@ def fit_many(
         title: stands beside the progress bar.
 
     Raises:
+        TypeError: if a number is none, or `students` are no nets.
         ValueError: if an argument is out of range, or the students cannot be stacked.
     """
+    steps = whole_number("steps", steps)
+    batch_size = whole_number("batch_size", batch_size)
+    chunk = whole_number("chunk", chunk)
+    alike.check_alike(students)
+    alike.check_trainable(students)
     n_students = len(students)
-    if steps < 1 or batch_size < 1 or chunk < 1:
-        raise ValueError(
-            f"steps={steps}, batch_size={batch_size}, chunk={chunk}: each must be at least 1."
-        )
-    _check_stackable(students)
     if split.mask is not None:
         raise ValueError("split has a mask, but stacked nets take x alone; use training.fit.")
     seeds = list(range(n_students)) if seeds is None else list(seeds)
@@ -109,6 +118,7 @@ def fit_many(
                 steps,
                 batch_size,
                 lr,
+                start,
                 tick,
             )
 
@@ -147,10 +157,12 @@ def _fit_chunk(
     steps: int,
     batch_size: int,
     lr: float,
+    start: int,
     tick: Callable[[], None],
 ) -> None:
     with _all(evaluation.training_mode, students):
         params, buffers = stack_module_state(list(students))  # each (S, ...)
+        alike.check_same_forward(students, params, buffers, split.x[:8], start)
     optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0, fused=True)
     run = batched.runner(students[0])
     orders = [generator(seed) for seed in seeds]
@@ -178,38 +190,8 @@ def _fit_chunk(
                     )
     with torch.no_grad():
         for s, student in enumerate(students):
-            for name, parameter in student.named_parameters():
-                parameter.copy_(params[name][s])
-
-
-def _check_alike(students: Sequence[nn.Module]) -> None:
-    if len(students) == 0:
-        raise ValueError("students is empty; give at least one net.")
-    first, *others = map(_structure, students)
-    for i, other in enumerate(others, start=1):
-        if other != first:
-            raise ValueError(
-                f"students[{i}] differs from students[0] in its layers; stack only nets that are "
-                "built alike."
-            )
-
-
-def _check_stackable(students: Sequence[nn.Module]) -> None:
-    _check_alike(students)
-    if len({id(student) for student in students}) < len(students):
-        raise ValueError("students holds one net twice; build a net for each place.")
-    awkward = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
-    for module in students[0].modules():
-        if isinstance(module, awkward) and getattr(module, "p", 1) > 0:
-            raise ValueError(
-                f"students contain {type(module).__name__}, which differs from net to net in ways "
-                "a stack cannot keep apart; train them one by one with training.fit."
-            )
-
-
-def _structure(net: nn.Module) -> list[tuple[object, ...]]:
-    layers = [(type(module), module.extra_repr()) for module in net.modules()]
-    return [*layers, *((name, p.shape) for name, p in net.named_parameters())]
+            for name, tensor in (*student.named_parameters(), *student.named_buffers()):
+                tensor.copy_((params if name in params else buffers)[name][s])
 
 
 def _check_rows(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
@@ -245,18 +227,39 @@ def _all(
         yield
 
 
-def predict_many(students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16) -> Tensor:
+def predict_many(
+    students: Sequence[nn.Module], x: Tensor, *, chunk: int = 16, batch_size: int = 2048
+) -> Tensor:
     """Return the logits of all students for the same images, shape ``(S, N, K)``.
+
+    Args:
+        students: S nets of the same shape.
+        x: images ``(N, C, H, W)``.
+        chunk: how many students run at once.
+        batch_size: how many images go through at once, over all of these; bounds the memory.
 
     Raises:
         ValueError: if there is no student, or they are not built alike.
     """
-    _check_alike(students)
-    parts = []
-    for start in range(0, len(students), chunk):
-        part = list(students[start : start + chunk])
-        with torch.inference_mode(), _all(evaluation.evaluating, part):
-            params, buffers = stack_module_state(part)
-            run = vmap(partial(batched.forward, part[0], x))
-            parts.append(run(params, buffers))
-    return torch.cat(parts).clone()  # no inference tensors, see `evaluation.predict`
+    chunk = whole_number("chunk", chunk)
+    batch_size = whole_number("batch_size", batch_size)
+    alike.check_alike(students)
+    if alike.shared_weights(students[0]):  # torch would leave its stand-ins in a repeated layer
+        return torch.stack([evaluation.predict(net, x, batch_size=batch_size) for net in students])
+    return torch.cat(
+        [
+            _predict_chunk(students[start : start + chunk], x, batch_size, start)
+            for start in range(0, len(students), chunk)
+        ]
+    )
+
+
+def _predict_chunk(students: Sequence[nn.Module], x: Tensor, batch_size: int, start: int) -> Tensor:
+    with torch.no_grad(), _all(evaluation.evaluating, students):
+        params, buffers = stack_module_state(list(students))
+        alike.check_same_forward(students, params, buffers, x[:8], start)
+        parts = [
+            vmap(partial(batched.forward, students[0], part))(params, buffers)
+            for part in x.split(max(1, batch_size // len(students)))
+        ]
+    return torch.cat(parts, dim=1)
