@@ -7,6 +7,7 @@ What is read, and from where, is the business of `sources`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from distill_lessons import seeds
-from distill_lessons.settings import Settings
+from distill_lessons.settings import Settings, whole_number
 from distill_lessons.settings import load as load_settings
 from distill_lessons.tensors import Target, check_examples, class_labels, each
 
@@ -138,7 +139,7 @@ def load(
     *,
     root: str | Path | None = None,
     seed: int = 0,
-    limits: tuple[int | None, int | None, int | None] = (None, None, None),
+    limits: Sequence[int | None] = (None, None, None),
 ) -> Data:
     """Load a data set and split it.
 
@@ -169,15 +170,18 @@ def load(
     from distill_lessons.sources.find import find
 
     source = find(name)
+    limits = _checked_limits(limits)
     root = load_settings().data_dir if root is None else Path(root)
-    (x, y), own_test, classes = fetch.read(source, root)
+    examples, own_test, classes = fetch.read(source, root)
 
-    parts = split_indices(y, SHARES, seed=seed, classes=classes)
+    everything = Split(*examples)
+    labels = class_labels(f"the target of {name!r}", everything.y)
+    parts = split_indices(labels, SHARES, seed=seed, classes=classes)
     if own_test is None:
-        train, valid, test = (Split(x[i], y[i]) for i in parts)
+        train, valid, test = map(everything.take, parts)
     else:
-        train = Split(x, y).take(torch.cat([parts[0], parts[2]]))
-        valid, test = Split(x, y).take(parts[1]), Split(*own_test)
+        train = everything.take(torch.cat([parts[0], parts[2]]))
+        valid, test = everything.take(parts[1]), Split(*own_test)
     train, valid, test = (
         s if n is None or n >= len(s) else stratified_subset(s, n, seed=seed)
         for s, n in zip((train, valid, test), limits, strict=True)
@@ -186,10 +190,34 @@ def load(
 
 
 def from_settings(config: Settings) -> Data:
-    """Load the data set that the settings name, in the size of their profile, on their device."""
+    """Load the data set that the settings name, in the size of their profile, on their device.
+
+    Raises:
+        ValueError: if it is too small for the lessons, or see `load`.
+        FileNotFoundError: see `load`.
+    """
     limits = config.pick(cpu=CPU_LIMITS, full=(None, None, None))
     found = load(config.dataset, root=config.data_dir, seed=config.seed, limits=limits)
+    check_enough(found)
     return found.to(config.device)
+
+
+def check_enough(found: Data) -> None:
+    """Refuse a data set that is too small for the lessons.
+
+    The largest draw that every lesson makes is one of 50 labels, or of five a class.
+
+    Raises:
+        ValueError: if there are fewer training images than that.
+    """
+    needed = max(50, 5 * found.n_classes)
+    if len(found.train) < needed:
+        total = sum(len(s) for s in (found.train, found.valid, found.test))
+        raise ValueError(
+            f"{found.name} holds {total} images, of which {len(found.train)} are to train on; the "
+            f"lessons need {needed} to train on, about {math.ceil(needed / SHARES[0]) + 5} in all. "
+            "Add images."
+        )
 
 
 def stratified_subset(split: Split, n: int, *, seed: int) -> Split:
@@ -274,6 +302,14 @@ def split_indices(
             part.append(index[low : ends[i]])
     joined = [torch.cat(part) for part in parts]
     return [part[torch.randperm(len(part), generator=generator)] for part in joined]
+
+
+def _checked_limits(limits: Sequence[int | None]) -> list[int | None]:
+    if not isinstance(limits, Sequence) or len(limits) != 3:
+        raise ValueError(
+            f"limits={limits!r} must be three numbers, for train, valid and test; None for all."
+        )
+    return [None if n is None else whole_number("limits", n) for n in limits]
 
 
 def _shares_of(counts: Tensor, size: int) -> list[int]:

@@ -197,10 +197,10 @@ def test_data_folder_comes_from_the_environment(tiny, tmp_path: Path, monkeypatc
 
 
 def test_settings_name_data_set_size_seed_and_folder(tiny, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(data, "CPU_LIMITS", (12, 3, 9))
+    monkeypatch.setattr(data, "CPU_LIMITS", (50, 3, 9))
     env = {"DISTILL_DATASET": "mnist", "DISTILL_DATA": str(tmp_path), "DISTILL_SEED": "3"}
     small = data.from_settings(course_settings.load(env))
-    assert [len(s) for s in (small.train, small.valid, small.test)] == [12, 3, 9]
+    assert [len(s) for s in (small.train, small.valid, small.test)] == [50, 3, 9]
     full = data.from_settings(
         course_settings.load(env | {"DISTILL_PROFILE": "full", "DISTILL_DEVICE": "cpu"})
     )
@@ -313,6 +313,31 @@ def test_draw_that_leaves_a_class_out(n: int) -> None:
 def test_limits_that_leave_a_class_out() -> None:
     with pytest.raises(ValueError, match="n=5 leaves some of the 10 classes empty; ask for more"):
         data.load("digits", limits=(None, 5, None))
+
+
+@pytest.mark.parametrize("limits", [(10,), (1, 2, 3, 4), 10, None, "10"])
+def test_limits_that_are_not_three(limits) -> None:
+    with pytest.raises(ValueError, match="limits=.* must be three numbers, for train, valid and t"):
+        data.load("digits", limits=limits)
+
+
+def test_limits_that_are_no_whole_numbers() -> None:
+    with pytest.raises(TypeError, match=r"limits=20.5 must be a whole number"):
+        data.load("digits", limits=(20.5, None, None))  # type: ignore[arg-type]
+
+
+def test_a_data_set_too_small_for_the_lessons(tmp_path: Path, monkeypatch) -> None:
+    for name, n in (("apple", 36), ("fig", 35)):
+        (tmp_path / name).mkdir()
+        for i in range(n):
+            Image.new("L", (6, 4)).save(tmp_path / name / f"{i}.png")
+    config = course_settings.load({"DISTILL_DATASET": f"folder:{tmp_path}"})
+    assert len(data.load(config.dataset).train) == 49  # which is enough for whom loads it directly
+    expected = "holds 71 images, of which 49 are to train on; the lessons need 50 .* about 77 in al"
+    with pytest.raises(ValueError, match=expected):
+        data.from_settings(config)
+    Image.new("L", (6, 4)).save(tmp_path / "fig" / "36.png")
+    assert len(data.from_settings(config).train) == 50
 
 
 # ---- Import --------------------------------------------------------------------------------------

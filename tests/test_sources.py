@@ -77,6 +77,22 @@ def test_a_new_data_set_is_one_entry_and_one_reader(tmp_path: Path, monkeypatch)
     assert "stripes is ready" in CliRunner().invoke(app, ["data", "check", "stripes"]).stdout
 
 
+def test_a_source_may_hold_texts_with_a_mask(monkeypatch) -> None:
+    def read(source: Source, root: Path) -> Contents:
+        x = torch.arange(60)[:, None].expand(60, 5) % 50
+        return Contents((x, torch.arange(60) % 2, x < 40), None, source.classes)
+
+    texts = Source("texts", read, ("no", "yes"), (5,), (60, 0))
+    monkeypatch.setitem(SOURCES, "texts", texts)
+    found = data.load("texts", limits=(20, None, None))
+    assert [len(s) for s in (found.train, found.valid, found.test)] == [20, 6, 12]
+    for split in (found.train, found.valid, found.test):
+        assert split.mask is not None
+        assert torch.equal(split.mask, split.x < 40)
+        assert torch.equal(split.y, split.x[:, 0] % 2)
+    assert training.threshold("texts", 2) == 0.35  # half of log 2 = 0.693
+
+
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_a_record_is_complete(source: Source) -> None:
     assert SOURCES[source.name] is source

@@ -68,6 +68,7 @@ def _say_ready(config: settings.Settings, source: Source) -> None:
 
     with refusals():
         found = data.load(source.name, root=config.data_dir)
+        data.check_enough(found)
     shape = "×".join(map(str, found.train.x.shape[1:]))
     print(
         f"{source.name} is ready {source.where(config.data_dir)}: {len(found.train):,} images to "

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_lessons.sources.record import XY, Contents, File, Source
+from distill_lessons.sources.record import Contents, Examples, File, Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +100,7 @@ def _unpickled(verified: bytes) -> dict[str, Any]:
     return content
 
 
-def _checked(source: Source, x: np.ndarray, y: np.ndarray) -> XY:
+def _checked(source: Source, x: np.ndarray, y: np.ndarray) -> Examples:
     """Return bytes as tensors; a record that does not fit its own files is refused."""
     import torch
 

@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-# One example a row, and its label: x (N, ...), y (N,).
-XY = tuple["Tensor", "Tensor"]
+# Inputs (N, ...), class labels (N,) and, for models that take one, a mask.
+Examples = tuple["Tensor", ...]
 
 
 class Contents(NamedTuple):
     """What a reader returns.
 
     Attributes:
-        train: ``(x, y)`` of the training images, or of all images where there is no test set.
-        test: ``(x, y)`` of the source's own test set; None if it has none.
+        train: ``(x, y)`` or ``(x, y, mask)``, as in `data.Split`, of the examples to train on, or
+            of all examples where there is no test set.
+        test: the same of the source's own test set; None if it has none.
         classes: names of the K classes, in the order of the labels.
     """
 
-    train: XY
-    test: XY | None
+    train: Examples
+    test: Examples | None
     classes: tuple[str, ...]
 
 
