@@ -30,13 +30,13 @@ def browser_path() -> str:
 
 
 @contextmanager
-def browser_page(**options: Any) -> Iterator[Any]:
-    """Open an empty page, with playwright's options for it, such as ``viewport``."""
+def browser() -> Iterator[Any]:
+    """Start a browser, playwright's; its `new_page` opens an empty page."""
     reason = "playwright is not installed"
     playwright = pytest.importorskip("playwright.sync_api", reason=reason)
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=browser_path(), args=QUIET)
+        started = p.chromium.launch(executable_path=browser_path(), args=QUIET)
         try:
-            yield browser.new_page(**options)
+            yield started
         finally:
-            browser.close()
+            started.close()

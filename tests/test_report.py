@@ -62,12 +62,13 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th"):
+            self.rows[-1][-1] = " ".join(self.rows[-1][-1].split())
             self.inside = False
 
     def handle_data(self, data: str) -> None:
         self.text += data
         if self.inside:
-            self.rows[-1][-1] += data.strip()
+            self.rows[-1][-1] += data
 
 
 def page(*results: Result) -> tuple[str, Page]:
@@ -94,10 +95,10 @@ def test_claims_are_read_from_the_outputs() -> None:
 
 def test_the_page_has_a_row_for_every_claim() -> None:
     _, seen = page(lesson(shown(WON), shown(LOST)))
-    assert ["04", "A < B wins.", "+9.4 points", "[+8.1, +10.7]", "16 seeds", "15",
-            "above 5 points", "✓ yes"] in seen.rows  # fmt: skip
-    assert ["04", "C wins.", "+0.4 points", "[-1.4, +2.2]", "4 seeds", "3",
-            "above 0 points", "✗ no"] in seen.rows  # fmt: skip
+    assert ["04 [2]", "A < B wins.", "✓ yes", "+9.4 points", "[+8.1, +10.7]", "16 seeds", "15",
+            "above 5 points"] in seen.rows  # fmt: skip
+    assert ["04 [2]", "C wins.", "✗ no", "+0.4 points", "[−1.4, +2.2]", "4 seeds", "3",
+            "above 0 points"] in seen.rows  # fmt: skip
 
 
 def test_the_page_shows_figures_with_description_and_caption() -> None:
@@ -107,8 +108,9 @@ def test_the_page_shows_figures_with_description_and_caption() -> None:
     assert seen.images[0]["src"] == f"data:image/png;base64,{PNG}"
     assert seen.images[0]["width"] == "640"
     assert seen.text.count(alt) == 1
+    assert source.count('<figcaption aria-hidden="true">') == 1  # it was read as the picture's
     assert "This figure has no description." in seen.text
-    assert source.count("<figcaption>") == 2
+    assert source.count("<figcaption") == 2
 
 
 def test_the_page_shows_what_the_course_shows_in_a_notebook(
@@ -140,9 +142,9 @@ def test_what_a_notebook_says_cannot_become_markup() -> None:
 
 def test_the_summary_names_lessons_times_and_conditions() -> None:
     _, seen = page(lesson(shown(WON), shown(LOST)), lesson(name="05_more"))
-    assert ["When does distillation help?04_runs", "✗ claim broken", "1 of 2", "2 of 2",
+    assert ["When does distillation help? 04_runs", "✗ claim broken", "1 of 2", "2 of 2",
             "12.3"] in seen.rows  # fmt: skip
-    assert ["When does distillation help?05_more", "✓ ran", "–", "2 of 2", "12.3"] in seen.rows
+    assert ["When does distillation help? 05_more", "✓ ran", "–", "2 of 2", "12.3"] in seen.rows
     assert seen.rows[3][-1] == "24.7"
     assert "profile cpu" in seen.text
     assert "torch 9" in seen.text
@@ -161,6 +163,32 @@ def test_a_failure_is_shown_with_its_cell_and_traceback() -> None:
     text = " ".join(seen.text.split())
     assert "✗ Stopped at cell 2, claim(...): KeyError: 'x'" in text
     assert "a long traceback" in text
+
+
+def test_a_star_in_code_stays_in_the_title() -> None:
+    result = lesson()
+    result.notebook.cells[0].source = "# Where does `alpha*CE + T^2*KL` *come* from?"
+    assert report.title_of(result) == "Where does alpha*CE + T^2*KL come from?"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("[-3.4e-05, 1e-05]", "[−3.4·10⁻⁵, 10⁻⁵]"),
+        ("+0.0 points", "+0.0 points"),
+        ("above -1e-05 and below 1e+06", "above −10⁻⁵ and below 10⁶"),
+        ("1,258 images, cell [3] `a-1`, T=-1.", "1,258 images, cell [3] a-1, T=−1."),
+        ("04_runs, lesson-3, x2, 1e3x, <b>&#39;", "04_runs, lesson-3, x2, 1e3x, <b>&#39;"),
+    ],
+)
+def test_numbers_are_set_as_in_print(text: str, plain: str) -> None:
+    assert Page(str(report.typeset(text))).text == plain
+
+
+def test_what_failed_is_said_first() -> None:
+    source, _ = page(lesson(shown(WON), shown(LOST)))
+    assert source.index("What failed") < source.index(">Lessons<")
+    assert "What failed" not in page(lesson(shown(WON)))[0]
 
 
 def test_problems_say_which_lesson_cell_and_claim() -> None:

@@ -19,9 +19,11 @@ from distill_lessons.course.running import Result, first_line
 
 UNREADABLE = "a claim is stored in a form that this version of the course does not know."
 
+_NUMBER = re.compile(r"(?<![\w&#.])([-+]?)(\d[\d.,]*\d|\d)(?:e([-+]\d+))?(?![\w;])")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # As `plots.show` writes it; a picture by itself is an output of its own.
 _FIGURE = re.compile(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)"')
-_TAGS = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
+_TAGS = re.compile(r"[*_$]|\[([^\]]*)\]\([^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,12 @@ def title_of(result: Result) -> str:
     """Return the lesson's first heading, or its file name where it has none."""
     text = [cell.source for cell in result.notebook.cells if cell.cell_type == "markdown"]
     heading = re.search(r"^#+ +(.+)$", "\n".join(text), flags=re.MULTILINE)
-    return _TAGS.sub(r"\1", heading[1]).strip() if heading else result.lesson.stem
+    if heading is None:
+        return result.lesson.stem
+    # Between backticks stands code, in which a star is a star.
+    parts = heading[1].split("`")
+    parts[::2] = [_TAGS.sub(r"\1", part) for part in parts[::2]]
+    return "".join(parts).strip()
 
 
 def problems(results: Iterable[Result]) -> list[str]:
@@ -149,6 +156,8 @@ def render(results: Sequence[Result], *, when: str, conditions: Sequence[str]) -
 
     source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["typeset"] = typeset
+    failed = problems(results)
     lessons: list[dict[str, Any]] = [
         {
             "result": result,
@@ -161,13 +170,35 @@ def render(results: Sequence[Result], *, when: str, conditions: Sequence[str]) -
     ]
     return environment.from_string(source).render(
         lessons=lessons,
-        claims=[row for lesson in lessons for row in lesson["claims"]],
+        claims=any(lesson["claims"] for lesson in lessons),
         verdict=verdict(results),
-        good=not problems(results),
+        problems=failed,
+        good=not failed,
         seconds=sum(result.seconds for result in results),
         when=when,
         conditions=conditions,
     )
+
+
+def typeset(text: str) -> Any:
+    """Return text as HTML: numbers set as in print and never broken, backticks around code.
+
+    >>> str(typeset("above -1e-05 and below 2.5e-07"))
+    'above <span class="keep">−10⁻⁵</span> and below <span class="keep">2.5·10⁻⁷</span>'
+    """
+    from markupsafe import Markup, escape
+
+    def number(found: re.Match[str]) -> str:
+        sign, digits, power = found.groups()
+        if power:
+            power = "10" + str(int(power)).translate(_RAISED)
+            digits = power if digits == "1" else f"{digits}·{power}"
+        return f'<span class="keep">{sign.replace("-", "−")}{digits}</span>'
+
+    parts = str(escape(text)).split("`")
+    parts[::2] = [_NUMBER.sub(number, part) for part in parts[::2]]
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
+    return Markup("".join(parts))
 
 
 def _outputs(notebook: Any) -> Iterator[tuple[int, Any, Any]]:
