@@ -13,7 +13,7 @@ from functools import cache
 
 from distill_lessons.exercises import sections
 from distill_lessons.exercises.exercise import Exercise
-from distill_lessons.exercises.parts import Solution
+from distill_lessons.exercises.parts import Place, Solution
 
 BANK = "distill_lessons.exercises.bank"
 
@@ -156,4 +156,11 @@ def exercise(lesson: str, name: str) -> Exercise:
         solved_by = Solution(getattr(module, name), code, tuple(getattr(module, "other_ways", ())))
     asked: Exercise = module.exercise
     judging = getattr(module, "judging", None)
-    return replace(asked, lesson=lesson, name=name, judged_by=judging, solved_by=solved_by)
+    after = next((one for number, one in LESSONS.items() if number > lesson), None)
+    place = Place(
+        lambda: list(of_lesson(lesson).values()),
+        f"{after.number}, {after.title}" if after else "",
+    )
+    return replace(
+        asked, lesson=lesson, name=name, judged_by=judging, solved_by=solved_by, place=place
+    )

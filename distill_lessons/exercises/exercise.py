@@ -21,7 +21,7 @@ from typing import Any, Literal
 from distill_lessons import settings
 from distill_lessons.exercises import showing
 from distill_lessons.exercises.compare import difference, plain
-from distill_lessons.exercises.parts import Case, Judging, Mistake, Solution, call
+from distill_lessons.exercises.parts import Case, Judging, Mistake, Place, Solution, call
 from distill_lessons.exercises.verdict import State, Verdict
 
 LATER = Verdict("noted", "Your answer is compared when the lab is graded.")
@@ -55,6 +55,7 @@ class Exercise:
         name: the name that the learner's answer has in the notebook.
         judged_by: None where answers are only asked.
         solved_by: None in a student build.
+        place: None for an exercise that no lesson has.
     """
 
     title: str
@@ -72,6 +73,7 @@ class Exercise:
     name: str = ""
     judged_by: Judging | None = None
     solved_by: Solution | None = None
+    place: Place | None = None
 
     @property
     def key(self) -> str:

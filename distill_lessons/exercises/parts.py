@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,19 @@ class Solution:
     answer: Any
     code: str = ""
     other_ways: tuple[Callable[..., Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an exercise stands in the course.
+
+    Attributes:
+        lesson: returns all exercises of its lesson, in order.
+        after: the lesson behind its own, such as ``"02, soft targets"``; "" if it is the last.
+    """
+
+    lesson: Callable[[], Sequence[Any]]
+    after: str
 
 
 def call(answer: Any, *arguments: Any) -> Any:

@@ -64,23 +64,18 @@ def solution(made: Exercise, *, sure: bool) -> None:
 
 def onward(made: Exercise) -> str:
     """Return where to go from an exercise that is solved; "" for one that no lesson has."""
-    from distill_lessons.exercises import catalogue  # which imports the exercises
-
-    lesson = catalogue.LESSONS.get(made.lesson)
-    if lesson is None or made.name not in lesson.exercises:
+    if made.place is None:
         return ""
     path = settings.load().record
     entries = record.read(path)[0] if path else {}
-    at = lesson.exercises.index(made.name)
-    for name in (*lesson.exercises[at + 1 :], *lesson.exercises[:at]):
-        other = catalogue.exercise(made.lesson, name)
+    listed = list(made.place.lesson())
+    at = [other.key for other in listed].index(made.key)
+    for other in (*listed[at + 1 :], *listed[:at]):
         if entries.get(other.key, {}).get("state") != record.SOLVED:
-            number = lesson.exercises.index(name) + 1
+            number = listed.index(other) + 1
             return f"Next: exercise {number}, {other.title} ({other.minutes} minutes)."
-    numbers = list(catalogue.LESSONS)
-    after = numbers[numbers.index(made.lesson) + 1 :]
-    end = f"All {len(lesson.exercises)} exercises of this lesson are solved."
-    return f"{end} Next: lesson {after[0]}, {catalogue.LESSONS[after[0]].title}." if after else end
+    end = f"All {len(listed)} exercises of this lesson are solved."
+    return f"{end} Next: lesson {made.place.after}." if made.place.after else end
 
 
 def _offered(made: Exercise) -> Verdict:
