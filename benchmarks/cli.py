@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks import figure, growth, report, timing
 from benchmarks.inputs import TOY, Setup, Sizes, prepare
 from benchmarks.rows import ROWS, Row
-from distill_lessons import settings
+from distill_lessons import files, settings
+from distill_lessons.course.terminal import spell_out
 
 ROOT = Path(__file__).parents[1]
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -54,6 +55,7 @@ def main(
     The results of both ways are compared before a time is believed. Exit code 1: some differ;
     2: the command cannot be carried out.
     """
+    spell_out()
     os.environ["DISTILL_LIVE"] = "0"
     mpl.use("agg")
     try:
@@ -114,14 +116,14 @@ def _write(
     out: Path, lines: list[report.Line], conditions: str, failed: dict[str, str], readme: bool
 ) -> None:
     table = report.markdown(lines, conditions)
-    (out / "table.json").write_text(report.as_json(lines, conditions, failed), encoding="utf-8")
-    (out / "table.md").write_text(table + "\n", encoding="utf-8")
+    as_json = report.as_json(lines, conditions, failed)
+    files.write_all({out / "table.json": as_json, out / "table.md": f"{table}\n"})
     if lines:
         figure.save(figure.ratios(lines), out / "ratios.png")
     if readme:
         page = ROOT / "README.md"
         text = report.put_between(page.read_text(encoding="utf-8"), table)
-        page.write_text(text, encoding="utf-8")
+        files.write(page, text)
         figure.save(figure.ratios(lines), ROOT / "docs" / "benchmarks.png")
 
 

@@ -1,4 +1,4 @@
-"""The figures: ratios as bars, growth as points on log-log axes."""
+"""The figures: ratios as dots, growth as points on log-log axes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.growth import Fit, Grown
 from benchmarks.report import Line
@@ -19,7 +19,7 @@ TARGET = "#000000"
 
 
 def ratios(lines: Sequence[Line]) -> Figure:
-    """Draw one bar per row; works that shall be faster stand above those that may take longer."""
+    """Draw one dot per row; works that should be faster stand above those that may take longer."""
     use_theme()
     groups = [[n for n in lines if not n.longer], [n for n in lines if n.longer]]
     groups = [group for group in groups if group]
@@ -30,42 +30,42 @@ def ratios(lines: Sequence[Line]) -> Figure:
         squeeze=False,
     )
     for ax, group in zip(axes[:, 0], groups, strict=True):
-        _bars(ax, group)
+        _dots(ax, group)
     return figure
 
 
-def _bars(ax: Axes, lines: Sequence[Line]) -> None:
+def _dots(ax: Axes, lines: Sequence[Line]) -> None:
+    # Dots, not bars: on a logarithmic axis a bar's length would say nothing. 1× is no difference.
     longer = lines[0].longer
-    short = [n for n in lines if n.met is False]
-    start = 0.8 * min(1.0, *(min(n.low, n.goal or n.low) for n in lines))
+    ax.axvline(1, color="#888888", lw=1, zorder=0)
     for i, n in enumerate(lines):
-        role = ROLES["baseline" if n.met is None else "student" if n in short else "teacher"]
-        ax.barh(i, n.ratio - start, left=start, height=0.6, color=role.color, alpha=0.75,
-                hatch="//" if n in short else "", edgecolor="white")  # fmt: skip
-        ax.plot([n.low, n.high], [i, i], color="#222222", marker="|", markersize=8, lw=1.5)
+        role = ROLES["baseline" if n.met is None else "student" if n.met is False else "teacher"]
+        ax.plot([n.low, n.high], [i, i], color=role.color, lw=5, alpha=0.4, solid_capstyle="butt")
+        ax.plot(n.ratio, i, role.marker, color=role.color, markersize=9)
         if n.goal is not None:
             ax.plot([n.goal] * 2, [i - 0.42, i + 0.42], color=TARGET, lw=2.5, ls=(0, (2, 1)))
+        close = n.goal is not None and n.high < n.goal < 1.5 * n.high  # the number would cover it
         ax.annotate(
             f" {n.ratio:.3g}× ",
-            (n.high, i),
-            xytext=(5, 0),
+            (n.goal if close else n.high, i),
+            xytext=(7, 0),
             textcoords="offset points",
             va="center",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
     ax.set_xscale("log")
-    top = max(max(n.high, n.goal or 0) for n in lines)
-    ax.set_xlim(start, top * (top / start) ** 0.12)
+    low = min(1.0, *(min(n.low, n.goal or 1) for n in lines)) / 1.25
+    top = max(1.0, *(max(n.high, n.goal or 1) for n in lines))
+    ax.set_xlim(low, top * (top / low) ** 0.14)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(range(len(lines)), [f"{n.work}\nagainst {n.against}" for n in lines], fontsize=9)
     ax.set_ylim(len(lines) - 0.4, -0.6)
     ax.grid(visible=False, axis="y")
-    words = "Times as long: a bar shall end before its dashed target"
-    if not longer:
-        words = "Times faster: a bar shall pass its dashed target"
-    ax.set_title(words)
-    hatched = "; hatched: target not met" if short else ""
-    ax.set_xlabel(f"median ratio; thin line: range over repeats{hatched}", fontsize=10)
+    side, word = ("left", "as long") if longer else ("right", "faster")
+    ax.set_title(f"Times {word}: the dot should lie {side} of its dashed target")
+    missed = "; squares: target missed" if any(n.met is False for n in lines) else ""
+    ax.set_xlabel(f"median ratio; band: range over the repeats{missed}", fontsize=10)
 
 
 def growth(grown: Grown) -> Figure:

@@ -245,10 +245,18 @@ def test_the_figure_names_every_row_and_marks_every_target() -> None:
     figure.plt.close(drawn)
 
 
+def test_no_bar_of_the_figure_has_a_length_that_says_nothing() -> None:
+    """On a logarithmic axis a bar has no beginning; the axis shows 1×, where nothing differs."""
+    drawn = figure.ratios([a_line(row, 1.0, 5.0) for row in ROWS])
+    assert all(len(ax.patches) == 0 for ax in drawn.axes)
+    assert all(ax.get_xlim()[0] < 1 < ax.get_xlim()[1] for ax in drawn.axes)
+    figure.plt.close(drawn)
+
+
 def test_the_command(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "benchmarks", "--toy", "--repeats", "2", "--out", str(out)]
-    env = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}  # as where the output goes into a log
     done = subprocess.run(
         [*command, "--only", "deep", "--only", "floor"],
         cwd=ROOT,
