@@ -40,3 +40,10 @@ def browser() -> Iterator[Any]:
             yield started
         finally:
             started.close()
+
+
+@contextmanager
+def browser_page(**options: Any) -> Iterator[Any]:
+    """Open an empty page in a browser of its own, with playwright's options for it."""
+    with browser() as started:
+        yield started.new_page(**options)

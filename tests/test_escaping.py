@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from browsing import browser
+from browsing import browser_page
 from nbformat import v4
 
 from distill_lessons import page, predictions, progress
@@ -127,8 +127,7 @@ def test_hostile_text_runs_in_no_browser(
 ) -> None:
     monkeypatch.setattr(predictions, "_show_widget", lambda *_: None)
     parts = everything(shown)
-    with browser() as started:
-        seen = started.new_page()
+    with browser_page() as seen:
         complaints: list[str] = []
         seen.on("pageerror", lambda error: complaints.append(str(error)))
         for name, source in parts.items():
