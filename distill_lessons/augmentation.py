@@ -1,8 +1,8 @@
 """Images changed a little: at random at every step of a training, or in every way at once.
 
-A teacher whose logits are stored has answered to the images as they were. A student that is to see
-them changed needs either the teacher asked anew, `distillation.asking`, or all `views` answered in
-advance. Knows nothing about training.
+Stored logits of a teacher answer to the images as they were. A student that sees them changed needs
+the teacher asked at every step, `distillation.consistent`, or its answers to all `views`. Knows
+nothing about training.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from distill_lessons.data import Split
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import each
+from distill_lessons.tensors import check_tensor, check_type, each
 
 
 def jitter(pixels: int = 2) -> Callable[[Tensor, torch.Generator], Tensor]:
@@ -34,6 +34,7 @@ def jitter(pixels: int = 2) -> Callable[[Tensor, torch.Generator], Tensor]:
     pixels = whole_number("pixels", pixels, least=0)
 
     def augment(x: Tensor, generator: torch.Generator) -> Tensor:
+        _check(x, pixels)
         down, right = torch.randint(
             0, 2 * pixels + 1, (2, len(x)), generator=generator, device=x.device
         )
@@ -63,7 +64,10 @@ def views(split: Split, pixels: int = 1) -> Split:
     >>> len(views(load("digits").test, pixels=1)) // len(load("digits").test)
     9
     """
-    places = torch.arange(2 * whole_number("pixels", pixels, least=0) + 1, device=split.x.device)
+    check_type("split", split, Split, "a Split, such as data.train")
+    pixels = whole_number("pixels", pixels, least=0)
+    _check(split.x, pixels)
+    places = torch.arange(2 * pixels + 1, device=split.x.device)
     down, right = torch.cartesian_prod(places, places).T.repeat_interleave(len(split), 1)
 
     def repeated(part: Tensor) -> Tensor:
@@ -75,11 +79,18 @@ def views(split: Split, pixels: int = 1) -> Split:
 
 def _shifted(x: Tensor, down: Tensor, right: Tensor, pixels: int) -> Tensor:
     """Shift each image by its own ``down - pixels`` and ``right - pixels``, both ``(N,)``."""
-    if x.ndim != 4:
-        raise ValueError(f"x has shape {tuple(x.shape)}; only images (N, C, H, W) can be shifted.")
     n, _, height, width = x.shape
     padded = F.pad(x, [pixels] * 4)
     rows = down[:, None] + torch.arange(height, device=x.device)  # (N, H)
     columns = right[:, None] + torch.arange(width, device=x.device)  # (N, W)
     image = torch.arange(n, device=x.device)[:, None, None]
     return padded.movedim(1, -1)[image, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+
+def _check(x: Tensor, pixels: int) -> None:
+    check_tensor("x", x)
+    if x.ndim != 4:
+        raise ValueError(f"x has shape {tuple(x.shape)}; only images (N, C, H, W) can be shifted.")
+    if pixels > max(x.shape[2:]):
+        height, width = x.shape[2:]
+        raise ValueError(f"pixels={pixels} shifts images of {height}×{width} out of sight.")

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from distill_lessons import seeds
+from distill_lessons import seeds, tensors
 from distill_lessons.settings import Settings, whole_number
 from distill_lessons.settings import load as load_settings
-from distill_lessons.tensors import Target, check_examples, class_labels, each
+from distill_lessons.tensors import Target
 
 # The label of an image without a label. It is torch's `ignore_index`, which cross-entropy skips.
 UNLABELLED = -100
@@ -56,7 +56,7 @@ class Split:
             ValueError: if shapes or types are wrong, a number is not finite, or there is no
                 example.
         """
-        check_examples(self.x, self.y, self.mask)
+        tensors.check_examples(self.x, self.y, self.mask)
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -68,14 +68,18 @@ class Split:
         return (self.x,) if self.mask is None else (self.x, self.mask)
 
     def take(self, index: Tensor | Sequence[int]) -> Split:
-        """Return the examples at `index`, in that order."""
-        index = torch.as_tensor(index, device=self.x.device)
-        index = index if len(index) else index.long()  # of an empty list torch makes floats
-        return self._each(lambda part: part[index])
+        """Return the examples at `index`, in that order; a mask ``(N,)`` picks them too.
+
+        Raises:
+            TypeError: if `index` holds other things than whole numbers or booleans.
+            ValueError: if it picks no example, or one that is not there.
+        """
+        picked = tensors.rows(index, len(self), self.x.device)
+        return self._each(lambda part: part[picked])
 
     def to(self, device: str | torch.device) -> Split:
         """Return the split on `device`."""
-        return self._each(lambda part: part.to(device))
+        return self._each(lambda part: tensors.moved(part, device))
 
     def without_labels(self) -> Split:
         """Return the same examples with every target hidden: their labels are `UNLABELLED`."""
@@ -84,11 +88,12 @@ class Split:
 
     def without_class(self, label: int) -> Split:
         """Return the split without the examples of class `label`."""
-        return self.take(torch.nonzero(class_labels("split.y", self.y) != label).flatten())
+        label = whole_number("label", label, least=None)
+        return self.take(torch.nonzero(tensors.class_labels("split.y", self.y) != label).flatten())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Split:
         mask = None if self.mask is None else change(self.mask)
-        return Split(change(self.x), each(change, self.y), mask)
+        return Split(change(self.x), tensors.each(change, self.y), mask)
 
 
 @dataclass(frozen=True)
@@ -175,8 +180,8 @@ def load(
     examples, own_test, classes = fetch.read(source, root)
 
     everything = Split(*examples)
-    labels = class_labels(f"the target of {name!r}", everything.y)
-    parts = split_indices(labels, SHARES, seed=seed, classes=classes)
+    labels = tensors.class_labels(f"the target of {name!r}", everything.y)
+    parts = tensors.split_indices(labels, SHARES, seed=seed, classes=classes)
     if own_test is None:
         train, valid, test = map(everything.take, parts)
     else:
@@ -231,7 +236,8 @@ def stratified_subset(split: Split, n: int, *, seed: int) -> Split:
     Raises:
         ValueError: if the split does not hold `n` images, or `n` leaves a class without one.
     """
-    return split.take(stratified_index(class_labels("split.y", split.y), n, seed=seed))
+    tensors.check_type("split", split, Split, "a Split, such as data.train")
+    return split.take(stratified_index(tensors.class_labels("split.y", split.y), n, seed=seed))
 
 
 def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
@@ -246,8 +252,11 @@ def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
         Indices into `y`, shape ``(n,)``, on its device.
 
     Raises:
+        TypeError: if `y` is no tensor of whole numbers, or `n` no whole number.
         ValueError: if there are not `n` images, or `n` leaves a class without one.
     """
+    tensors.check_each_labelled(y)
+    n = whole_number("n", n, least=None)
     if n > len(y):
         raise ValueError(f"n={n} images asked of a split of {len(y)}; ask for fewer.")
     present = y.unique()
@@ -257,51 +266,11 @@ def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
     on_cpu = y.cpu()
     labels, counts = on_cpu.unique(return_counts=True)
     parts = []
-    for label, k in zip(labels, _shares_of(counts, n), strict=True):
+    for label, k in zip(labels, tensors.apportioned(counts, n), strict=True):
         index = torch.nonzero(on_cpu == label).flatten()
         parts.append(index[torch.randperm(len(index), generator=generator)[:k]])
     joined = torch.cat(parts)
     return joined[torch.randperm(n, generator=generator)].to(y.device)
-
-
-def split_indices(
-    y: Tensor, shares: Sequence[float], *, seed: int, classes: Sequence[str] | None = None
-) -> list[Tensor]:
-    """Divide the indices of `y` into parts in which every class has its share.
-
-    Args:
-        y: labels, shape ``(N,)``.
-        shares: fractions that sum to 1, one per part.
-        seed: decides which image goes where.
-        classes: names for the error's message.
-
-    Returns:
-        One index tensor per part: disjoint, shuffled, together all of ``range(N)``.
-
-    Raises:
-        ValueError: if a class has fewer images than there are parts.
-    """
-    generator = seeds.generator(seed)
-    parts: list[list[Tensor]] = [[] for _ in shares]
-    labels, counts = y.unique(return_counts=True)
-    if int(counts.min()) < len(shares):
-        label = int(labels[counts.argmin()])
-        name = repr(classes[label]) if classes else label
-        raise ValueError(
-            f"class {name} has {int(counts.min())} images, too few for {len(shares)} parts; "
-            "add images of it or leave the class out."
-        )
-    for label in labels:
-        index = torch.nonzero(y == label).flatten()
-        index = index[torch.randperm(len(index), generator=generator)]
-        ends = [round(sum(shares[: i + 1]) * len(index)) for i in range(len(shares))]
-        # Each part gets at least one image of every class, however small the class.
-        for i, part in enumerate(parts):
-            low = max(ends[i - 1], i) if i else 0
-            ends[i] = min(max(ends[i], low + 1), len(index) - (len(shares) - 1 - i))
-            part.append(index[low : ends[i]])
-    joined = [torch.cat(part) for part in parts]
-    return [part[torch.randperm(len(part), generator=generator)] for part in joined]
 
 
 def _checked_limits(limits: Sequence[int | None]) -> list[int | None]:
@@ -310,15 +279,3 @@ def _checked_limits(limits: Sequence[int | None]) -> list[int | None]:
             f"limits={limits!r} must be three numbers, for train, valid and test; None for all."
         )
     return [None if n is None else whole_number("limits", n) for n in limits]
-
-
-def _shares_of(counts: Tensor, size: int) -> list[int]:
-    """Divide `size` over the classes by largest remainder, at least one each."""
-    exact = counts.double() * size / counts.sum()
-    whole = exact.floor().clamp(min=1)
-    order = (exact - whole).argsort(descending=True, stable=True)
-    for k in order[: max(0, int(size - whole.sum()))]:
-        whole[k] += 1
-    while int(whole.sum()) > size:  # rare classes took more than their share
-        whole[whole.argmax()] -= 1
-    return [int(n) for n in whole]

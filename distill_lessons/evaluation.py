@@ -5,6 +5,7 @@ Everything here runs a model in eval mode and leaves it as it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,10 +13,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 
 from distill_lessons import losses, seeds
 from distill_lessons.data import UNLABELLED, Split
-from distill_lessons.tensors import class_labels
+from distill_lessons.settings import whole_number
+from distill_lessons.tensors import check_tensor, check_type, class_labels
 
 
 def predict(
@@ -29,12 +32,88 @@ def predict(
             mask of a split too.
         mask: second argument of the model, ``(N, ...)``; None if it takes one.
         batch_size: how many examples go through at once; bounds the memory.
+
+    Raises:
+        TypeError: if the model is no module, x no tensor, or the model returns another thing.
+        ValueError: if the model cannot take such inputs, or returns not one row for each.
     """
-    inputs = [part.split(batch_size) for part in (x, mask) if part is not None]
+    x = as_input(model, x)
+    size = min(whole_number("batch_size", batch_size), max(1, len(x)))
+    inputs = [part.split(size) for part in (x, mask) if part is not None]
+    found = []
     # Not in inference mode: what a net makes on the way, such as the weights that a hook computes,
     # could not enter a backward pass later.
     with torch.no_grad(), evaluating(model):
-        return torch.cat([model(*parts) for parts in zip(*inputs, strict=True)])
+        for parts in zip(*inputs, strict=True):
+            with _refusing(x):
+                z = model(*parts)
+            check_type("what the model returns", z, Tensor, "logits, a tensor (N, K)")
+            if z.shape[:1] != parts[0].shape[:1]:
+                raise ValueError(
+                    f"the model returns shape {tuple(z.shape)} for {len(parts[0])} examples; "
+                    "logits need (N, K), one row for each."
+                )
+            found.append(z)
+    return torch.cat(found)
+
+
+def first_answer(model: nn.Module, split: Split) -> Tensor:
+    """Return a model's logits for the first example, ``(1, K)``: K says how many classes it knows.
+
+    Raises:
+        ValueError: if the model cannot take the split's inputs, or returns no finite logits.
+    """
+    two = split.take(range(min(2, len(split))))  # two, to see that each gets a row
+    z = predict(model, *two.inputs)
+    losses.check_logits("the model's answer", z)
+    return z[:1]
+
+
+def as_input(model: nn.Module, x: Tensor) -> Tensor:
+    """Return inputs in the precision of a model's weights.
+
+    Raises:
+        TypeError: if the model is no module, or x no tensor.
+        ValueError: if they are on different devices, or a layer has no weights yet.
+    """
+    check_type("the model", model, nn.Module, "a torch.nn.Module, such as models.mlp(...)")
+    check_tensor("x", x)
+    for name, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            raise ValueError(
+                f"layer {name.rpartition('.')[0]!r} has no weights yet; run the net once on an "
+                "input, model(x[:1]), before you use it here."
+            )
+    weights = list(model.parameters())
+    devices = {weight.device for weight in weights}
+    if devices and x.device not in devices:
+        device = weights[0].device
+        raise ValueError(f"x is on {x.device}, the model on {device}; use x.to({str(device)!r}).")
+    precisions = [weight.dtype for weight in weights if weight.is_floating_point()]
+    if x.is_floating_point() and precisions and x.dtype not in precisions:
+        return x.to(precisions[0])
+    return x
+
+
+# What torch says when inputs have another shape or type than a layer was built for.
+_MISFIT = re.compile(r"shape|size|dimension|channels|dtype|type|out of range|expected \d", re.I)
+
+
+@contextmanager
+def _refusing(x: Tensor) -> Iterator[None]:
+    """Put the name, shape and type of the inputs before torch's words for a misfit."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        if not _MISFIT.search(str(error)):
+            raise
+        what = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"the model cannot take x of shape {tuple(x.shape)} and type {x.dtype} ({what}); give "
+            "it inputs of the shape and type that it was built for."
+        ) from error
 
 
 def check_repeatable(model: nn.Module, x: Tensor, mask: Tensor | None = None) -> None:
@@ -48,7 +127,7 @@ def check_repeatable(model: nn.Module, x: Tensor, mask: Tensor | None = None) ->
     with seeds.fork_rng(0, x.device):  # both draws differ, and the caller's are not moved
         first, second = (predict(model, x, mask) for _ in range(2))
     # Sums in another order, as on a GPU, differ by less.
-    if bool((first - second).abs().max() > 1e-4 * first.abs().max()):
+    if len(x) and bool((first - second).abs().max() > 1e-4 * first.abs().max()):
         raise ValueError(
             f"model={type(model).__name__} gives other logits each time it is asked, also in eval "
             "mode: F.dropout needs training=self.training, and noise has no place in forward()."
@@ -59,12 +138,21 @@ def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
     """Return ``accuracy`` (a fraction) and ``loss`` (cross-entropy in nats) on a labelled split.
 
     Raises:
-        ValueError: if an image has no label, or one that the model does not know.
+        TypeError: if `split` is no Split.
+        ValueError: if an image has no label, or one that the model does not know, or a logit is not
+            finite.
     """
-    z = predict(model, *split.inputs)
-    y = labels_of("split", split, z)
+    z, y = _answers(model, split)
     accuracy = (z.argmax(1) == y).float().mean()
     return {"loss": float(F.cross_entropy(z, y)), "accuracy": float(accuracy)}
+
+
+def _answers(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
+    """Return the logits of a model and the labels for a split, both checked."""
+    check_type("split", split, Split, "a Split, such as data.test")
+    z = predict(model, *split.inputs)
+    losses.check_logits("the model's answer", z)
+    return z, labels_of("split", split, z)
 
 
 def labels_of(argument: str, split: Split, z: Tensor) -> Tensor:
@@ -93,14 +181,13 @@ def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.D
         expected calibration error: the mean gap, weighted by images.
 
     Raises:
-        ValueError: if an image has no label, or `bins` is not positive.
+        TypeError: if `split` is no Split.
+        ValueError: if an image has no label, a logit is not finite, or `bins` is not positive.
 
     Source: Guo et al. (2017), arXiv:1706.04599, section 2.
     """
-    if bins < 1:
-        raise ValueError(f"bins={bins} must be at least 1; 10 is usual.")
-    z = predict(model, *split.inputs)
-    y = labels_of("split", split, z)
+    bins = whole_number("bins", bins)
+    z, y = _answers(model, split)
     confidence, guess = z.softmax(1).cpu().max(1)
     frame = pd.DataFrame({"confidence": confidence, "accuracy": guess == y.cpu()})
     frame["bin"] = (frame["confidence"] * bins).astype(int).clip(upper=bins - 1)

@@ -155,7 +155,7 @@ def one_of(argument: str, value: str, allowed: Iterable[str], also: str = "") ->
     raise ValueError(f"{argument}={value!r} is unknown.{hint} Use one of {choices}.")
 
 
-def whole_number(argument: str, value: int, *, least: int = 1) -> int:
+def whole_number(argument: str, value: int, *, least: int | None = 1) -> int:
     """Return `value` as an int, NumPy's numbers too, if it is whole and not too small.
 
     Raises:
@@ -163,12 +163,26 @@ def whole_number(argument: str, value: int, *, least: int = 1) -> int:
         ValueError: if it is smaller than `least`.
     """
     try:
-        number = operator.index(value)
+        whole = operator.index(value)
     except TypeError:
-        raise TypeError(f"{argument}={value!r} must be a whole number, such as {least}.") from None
-    if number < least:
-        raise ValueError(f"{argument}={number} must be at least {least}.")
-    return number
+        raise TypeError(f"{argument}={value!r} must be a whole number, such as 10.") from None
+    if least is not None and whole < least:
+        raise ValueError(f"{argument}={whole} must be at least {least}.")
+    return whole
+
+
+def number(argument: str, value: float) -> float:
+    """Return `value` as a float, NumPy's numbers and tensors of one number too.
+
+    Raises:
+        TypeError: if it is no number.
+    """
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        pass
+    raise TypeError(f"{argument}={value!r} must be a number, such as 0.5.")
 
 
 def _device(name: str, profile: str) -> str:

@@ -1,4 +1,4 @@
-"""Tensors that belong together, example by example: what a split may hold, and what it refuses.
+"""Tensors that belong together, example by example: what a split may hold, and how it is divided.
 
 The N examples lie along the first axis of each. A *target* is what a model shall answer: class
 labels, or other tensors, one by itself or several in a tuple or dict. Knows nothing about models.
@@ -6,10 +6,14 @@ labels, or other tensors, one by itself or several in a tuple or dict. Knows not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
+
+from distill_lessons import seeds
+from distill_lessons.settings import number
 
 # Class labels (N,), or any tensors with the N examples along the first axis.
 Target = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
@@ -82,14 +86,124 @@ def check_examples(x: Tensor, y: Target, mask: Tensor | None) -> None:
         column = " Numbers to predict are a column: y[:, None]." if y.is_floating_point() else ""
         raise ValueError(f"y has type {y.dtype}; labels are int64: use y.long().{column}")
     for name, part in {"x": x, **targets}.items():
-        _check_finite(name, part, noun)
+        check_finite(name, part, noun)
+
+
+def rows(index: Tensor | Sequence[int], n: int, device: torch.device) -> Tensor:
+    """Return which of n examples an index or a mask picks, as a tensor ``(n_picked,)``.
+
+    Raises:
+        TypeError: if it holds other things than whole numbers or booleans.
+        ValueError: if it has several axes, or picks an example that is not there.
+    """
+    try:
+        picked = torch.as_tensor(index, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        picked = torch.empty(1, device=device)  # refused below
+    if picked.shape == (0,):
+        return picked.long()  # of an empty list torch makes floats
+    if picked.is_floating_point() or picked.is_complex():
+        raise TypeError(f"index={index!r} must be whole numbers, or a boolean for each example.")
+    mask = picked.dtype == torch.bool
+    if picked.ndim != 1 or (mask and len(picked) != n):
+        wanted = f"a boolean for each of {n} examples" if mask else "(n,)"
+        raise ValueError(f"index has shape {tuple(picked.shape)}; give {wanted}.")
+    if not (mask or picked.is_meta) and not -n <= int(picked.min()) <= int(picked.max()) < n:
+        raise ValueError(
+            f"index goes from {int(picked.min())} to {int(picked.max())}; the split "
+            f"holds examples 0 to {n - 1}."
+        )
+    return picked
+
+
+def split_indices(
+    y: Tensor, shares: Sequence[float], *, seed: int, classes: Sequence[str] | None = None
+) -> list[Tensor]:
+    """Divide the indices of `y` into parts in which every class has its share.
+
+    Args:
+        y: labels, shape ``(N,)``.
+        shares: fractions that sum to 1, one per part.
+        seed: decides which image goes where.
+        classes: names for the error's message.
+
+    Returns:
+        One index tensor per part: disjoint, shuffled, together all of ``range(N)``.
+
+    Raises:
+        TypeError: if `y` is no tensor of whole numbers, or a share no number.
+        ValueError: if a class has fewer images than there are parts, or the shares are not positive
+            or do not sum to 1.
+    """
+    check_each_labelled(y)
+    check_type("shares", shares, Iterable, "a list of fractions, such as (0.8, 0.2)")
+    shares = [number("shares", share) for share in shares]
+    if not all(share > 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
+        raise ValueError(f"shares={shares} must be positive and sum to 1, such as (0.8, 0.2).")
+    generator = seeds.generator(seed)
+    parts: list[list[Tensor]] = [[] for _ in shares]
+    labels, counts = y.unique(return_counts=True)
+    if int(counts.min()) < len(shares):
+        label = int(labels[counts.argmin()])
+        name = repr(classes[label]) if classes else label
+        raise ValueError(
+            f"class {name} has {int(counts.min())} images, too few for {len(shares)} parts; "
+            "add images of it or leave the class out."
+        )
+    for label in labels:
+        index = torch.nonzero(y == label).flatten()
+        index = index[torch.randperm(len(index), generator=generator)]
+        ends = [round(sum(shares[: i + 1]) * len(index)) for i in range(len(shares))]
+        # Each part gets at least one image of every class, however small the class.
+        for i, part in enumerate(parts):
+            low = max(ends[i - 1], i) if i else 0
+            ends[i] = min(max(ends[i], low + 1), len(index) - (len(shares) - 1 - i))
+            part.append(index[low : ends[i]])
+    joined = [torch.cat(part) for part in parts]
+    return [part[torch.randperm(len(part), generator=generator)] for part in joined]
+
+
+def apportioned(counts: Tensor, size: int) -> list[int]:
+    """Divide `size` over the classes by largest remainder, at least one each."""
+    exact = counts.double() * size / counts.sum()
+    whole = exact.floor().clamp(min=1)
+    order = (exact - whole).argsort(descending=True, stable=True)
+    for k in order[: max(0, int(size - whole.sum()))]:
+        whole[k] += 1
+    while int(whole.sum()) > size:  # rare classes took more than their share
+        whole[whole.argmax()] -= 1
+    return [int(n) for n in whole]
+
+
+def check_each_labelled(y: Tensor) -> None:
+    """Raise an error unless `y` is whole numbers ``(N,)``, N at least 1."""
+    check_tensor("y", y)
+    if y.ndim != 1 or len(y) == 0:
+        shape = tuple(y.shape)
+        raise ValueError(f"y has shape {shape}; give labels (N,): y.argmax(1) of one-hot rows.")
+    if y.is_floating_point() or y.dtype == torch.bool:
+        raise TypeError(f"y has type {y.dtype}; labels are whole numbers: use y.long().")
+
+
+def moved(part: Tensor, device: str | torch.device) -> Tensor:
+    """Return a tensor on a device, or raise a ValueError if torch does not find the device."""
+    try:
+        return part.to(device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(f"device={device!r} is not to be had; use 'cpu'. ({why})") from error
+
+
+def check_type(argument: str, value: object, kind: type, remedy: str) -> None:
+    """Raise a TypeError that names the remedy unless `value` is an instance of `kind`."""
+    if not isinstance(value, kind):
+        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{argument} is {what}; give {remedy}.")
 
 
 def check_tensor(argument: str, value: object) -> None:
     """Raise a TypeError unless `value` is a tensor."""
-    if not isinstance(value, Tensor):
-        kind = type(value).__name__
-        raise TypeError(f"{argument} is of type {kind}; give a tensor: torch.as_tensor(...).")
+    check_type(argument, value, Tensor, "a tensor: torch.as_tensor(...)")
 
 
 def _check_inputs(x: Tensor) -> None:
@@ -105,7 +219,8 @@ def _check_inputs(x: Tensor) -> None:
     )
 
 
-def _check_finite(name: str, values: Tensor, noun: str) -> None:
+def check_finite(name: str, values: Tensor, noun: str) -> None:
+    """Raise a ValueError that names the first example with NaN or an infinite number."""
     # NaN and infinity survive a sum, which is quick; only a suspicious sum is looked into.
     if values.is_meta or not values.is_floating_point() or bool(values.sum().isfinite()):
         return

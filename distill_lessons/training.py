@@ -1,62 +1,47 @@
 """One training loop for teachers and students, and its history.
 
 The data are tensors in memory: a batch is a slice of a shuffled index, not the work of a loader.
-What is minimised is an `Objective`: any function of the model and a batch. Most lessons need less,
-a `Loss` of logits, labels and the *indices* of the batch, by which a student finds its teacher's
-logits. Knows nothing about distillation beyond that.
+Knows nothing about distillation; what is minimised, `objectives` has.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from distill_lessons import losses, seeds
 from distill_lessons.data import UNLABELLED, Split
-from distill_lessons.evaluation import evaluate, labels_of, predict, training_mode
+from distill_lessons.evaluation import (
+    as_input,
+    evaluate,
+    first_answer,
+    labels_of,
+    predict,
+    training_mode,
+)
+from distill_lessons.objectives import (
+    Augment,
+    Loss,
+    Objective,
+    batch_of,
+    batches,
+    check_last_batch,
+    check_value,
+    cross_entropy,
+    of_logits,
+)
 from distill_lessons.progress import progress
-from distill_lessons.settings import whole_number
+from distill_lessons.settings import number, whole_number
 from distill_lessons.sources.catalogue import SOURCES
-from distill_lessons.tensors import Target, class_labels, each
+from distill_lessons.tensors import check_type, class_labels, each
 
-
-@dataclass(frozen=True)
-class Batch:
-    """What an objective is given at one step, besides the model.
-
-    Attributes:
-        x: inputs ``(B, ...)``, augmented where the training augments.
-        y: labels ``(B,)``, or the rows of another target in the form that the split has.
-        index: where the examples stand in the split, ``(B,)``.
-        mask: rows of the split's mask, None if it has none.
-    """
-
-    x: Tensor
-    y: Target
-    index: Tensor
-    mask: Tensor | None = None
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The arguments of a model: x, and the mask if there is one."""
-        return (self.x,) if self.mask is None else (self.x, self.mask)
-
-
-# model, batch -> scalar
-Objective = Callable[[nn.Module, Batch], Tensor]
-# logits (B, K), labels (B,) or the rows of another target, indices into the split (B,) -> scalar
-Loss = Callable[[Tensor, Any, Tensor], Tensor]
-# inputs (B, ...), generator -> inputs of the same shape; `augmentation` has some
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 # optimiser -> a schedule of its learning rate, such as lambda o: OneCycleLR(o, 0.01, total_steps=n)
 Schedule = Callable[[Optimizer], LRScheduler]
 
@@ -81,20 +66,6 @@ class History:
     def frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame with one row per epoch."""
         return pd.DataFrame(self.rows)
-
-
-def cross_entropy(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
-    """Return the cross-entropy with the labels; the loss of a model without a teacher."""
-    return F.cross_entropy(logits, labels)
-
-
-def of_logits(loss: Loss) -> Objective:
-    """Return the objective of a loss that sees no more of the model than its logits."""
-
-    def objective(model: nn.Module, batch: Batch) -> Tensor:
-        return loss(model(*batch.inputs), batch.y, batch.index)
-
-    return objective
 
 
 def threshold(dataset: str, n_classes: int) -> float:
@@ -139,10 +110,10 @@ def fit(
     Args:
         model: any net; with a `loss`, one that takes the split's inputs and returns logits.
         split: the examples to train on.
-        loss: what to minimise, see `Loss`; by default the cross-entropy with the labels.
+        loss: what to minimise, see `objectives.Loss`; by default the cross-entropy with the labels.
         objective: what to minimise where a loss of the logits is not enough: a function of the
-            model and a `Batch`, such as one that also compares features, attacks the images or has
-            a target of several parts. Give it in place of `loss`.
+            model and an `objectives.Batch`, such as one that also compares features, attacks the
+            images or has a target of several parts. Give it in place of `loss`.
         also: further modules whose weights are trained along, such as the projector of an
             objective.
         epochs: passes through the split. Give either this or `steps`.
@@ -161,18 +132,29 @@ def fit(
         The history; its `message` says in a sentence how the run ended.
 
     Raises:
-        ValueError: if an argument is out of range, or the loss stops being finite.
+        TypeError: if an argument is of another type.
+        ValueError: if an argument is out of range, the model cannot take the split's inputs, or the
+            loss stops being finite.
     """
+    check_type("split", split, Split, "a Split, such as data.train")
+    batch_size = whole_number("batch_size", batch_size)
     n_steps, per_epoch = _budget(len(split), epochs, steps, batch_size)
+    targets = each(lambda part: part.detach(), split.y)  # what made them is not trained
+    split = replace(split, x=as_input(model, split.x).detach(), y=targets)
     if objective is None:
         _check_loss(model, split, loss)
+        check_last_batch(model, split, batch_size, n_steps)
         objective = of_logits(loss)
     elif loss is not cross_entropy:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
-    _check_fit(model, valid, accept_loss, lr)
-    parameters = dict.fromkeys(p for module in (model, *also) for p in module.parameters())
-    optimizer = torch.optim.AdamW(list(parameters), lr=lr, weight_decay=weight_decay, fused=True)
+    check_callable(objective=objective, schedule=schedule, augment=augment)
+    _check_fit(model, valid, accept_loss, lr, weight_decay)
+    optimizer = torch.optim.AdamW(
+        _weights(model, *also), lr=lr, weight_decay=weight_decay, fused=True
+    )
     scheduler = schedule(optimizer) if schedule else None
+    if scheduler is not None:
+        check_type("what schedule returns", scheduler, LRScheduler, "a schedule of torch.optim")
     history = History()
     device = split.x.device
     order = seeds.generator(seed)
@@ -186,11 +168,9 @@ def fit(
                 total = torch.zeros((), device=device)
                 seen = 0
                 for index in batches(len(split), batch_size, order, device):
-                    batch = _batch(split, index)
-                    if augment is not None:
-                        batch = replace(batch, x=augment(batch.x, noise))
+                    batch = batch_of(split, index, augment, noise)
                     value = objective(model, batch)
-                    _check_value(value)
+                    check_value(value)
                     optimizer.zero_grad(set_to_none=True)
                     value.backward()
                     optimizer.step()
@@ -224,7 +204,7 @@ def fit(
 
 def _budget(n: int, epochs: int | None, steps: int | None, batch_size: int) -> tuple[int, int]:
     """Return the number of steps, and of steps in an epoch."""
-    per_epoch = math.ceil(n / whole_number("batch_size", batch_size))
+    per_epoch = math.ceil(n / batch_size)
     if epochs is not None and steps is None:
         return whole_number("epochs", epochs) * per_epoch, per_epoch
     if steps is not None and epochs is None:
@@ -232,35 +212,40 @@ def _budget(n: int, epochs: int | None, steps: int | None, batch_size: int) -> t
     raise ValueError(f"epochs={epochs} and steps={steps}: give exactly one of them.")
 
 
-def _batch(split: Split, index: Tensor) -> Batch:
-    def rows(part: Tensor) -> Tensor:
-        return part.index_select(0, index)  # faster than part[index]
-
-    mask = None if split.mask is None else rows(split.mask)
-    return Batch(rows(split.x), each(rows, split.y), index, mask)
-
-
-def _check_value(value: Tensor) -> None:
-    if not isinstance(value, Tensor) or value.ndim > 0:
-        what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-        raise ValueError(f"the loss of a batch is {what}; return one number, a tensor: its mean.")
-    if not value.requires_grad:
-        raise ValueError(
-            "the loss does not depend on a weight that is trained; is the model frozen, or its "
-            "output detached?"
-        )
+def _weights(*modules: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of all modules, each once."""
+    for module in modules:
+        check_type("also", module, nn.Module, "a list of torch.nn.Modules")
+    weights = list(dict.fromkeys(p for module in modules for p in module.parameters()))
+    if not weights:
+        raise ValueError("the model has no weights to train.")
+    return weights
 
 
 def check_rate(lr: float) -> None:
-    """Raise a ValueError unless the learning rate is a positive finite number."""
-    if not 0 < lr < math.inf:
+    """Raise an error unless the learning rate is a positive finite number."""
+    if not 0 < number("lr", lr) < math.inf:
         raise ValueError(f"lr={lr} must be a positive number; 1e-3 suits Adam.")
 
 
+def check_callable(**functions: object) -> None:
+    """Raise a TypeError unless every argument is a function, or None."""
+    for argument, function in functions.items():
+        if function is not None and not callable(function):
+            raise TypeError(f"{argument}={function!r} must be a function; see training.fit.")
+
+
 def _check_loss(model: nn.Module, split: Split, loss: Loss) -> None:
-    z = predict(model, *split.take([0]).inputs)  # (1, K): says how many classes there are
+    check_callable(loss=loss)
+    if loss is None or isinstance(loss, nn.Module):
+        raise TypeError(
+            f"loss={loss} must be a function of logits, labels and indices, such as "
+            "lambda z, y, index: torch.nn.functional.cross_entropy(z, y)."
+        )
     if loss is not cross_entropy:
+        predict(model, *split.take([0]).inputs)  # refuses inputs that do not fit
         return
+    z = first_answer(model, split)
     y = class_labels("split.y", split.y)
     if bool((y == UNLABELLED).any()):
         raise ValueError(
@@ -270,16 +255,24 @@ def _check_loss(model: nn.Module, split: Split, loss: Loss) -> None:
     losses.check_labels("split.y", y, z.expand(len(split), -1))
 
 
-def _check_fit(model: nn.Module, valid: Split | None, accept_loss: float | None, lr: float) -> None:
+def _check_fit(
+    model: nn.Module,
+    valid: Split | None,
+    accept_loss: float | None,
+    lr: float,
+    weight_decay: float,
+) -> None:
     check_rate(lr)
+    if not 0 <= number("weight_decay", weight_decay) < math.inf:
+        raise ValueError(f"weight_decay={weight_decay} must be 0, for none, or positive.")
     if valid is not None:
-        z = predict(model, *valid.take([0]).inputs)  # (1, K)
-        labels_of("valid", valid, z.expand(len(valid), -1))
+        check_type("valid", valid, Split, "a Split, such as data.valid")
+        labels_of("valid", valid, first_answer(model, valid).expand(len(valid), -1))
     if accept_loss is None:
         return
     if valid is None:
         raise ValueError(f"accept_loss={accept_loss} needs valid=: a model is judged on that.")
-    if not accept_loss > 0:
+    if not number("accept_loss", accept_loss) > 0:
         raise ValueError(f"accept_loss={accept_loss} must be positive: no loss is below zero.")
 
 
@@ -302,13 +295,3 @@ def _ending(history: History, step: int, accept_loss: float | None) -> str:
         f"{best['epoch']:.0f} of {last['epoch']:.0f}), above {accept_loss}. Train longer, use a "
         "larger model or more data; do not raise the threshold to get past it."
     )
-
-
-def batches(
-    n: int, batch_size: int, generator: torch.Generator, device: torch.device | str = "cpu"
-) -> Iterator[Tensor]:
-    """Yield one epoch of shuffled index batches, each of `batch_size` but perhaps the last.
-
-    The shuffle is drawn on the CPU, so that every device sees the same order.
-    """
-    yield from torch.randperm(n, generator=generator).to(device).split(batch_size)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from distill_lessons import data
+from distill_lessons import data, tensors
 from distill_lessons import settings as course_settings
 from distill_lessons.data import SHARES, UNLABELLED, Data, Split
 from distill_lessons.sources.catalogue import SOURCES
@@ -59,7 +59,7 @@ labels = st.lists(st.integers(3, 30), min_size=2, max_size=5).flatmap(
 @given(labels, st.integers(0, 5), st.sampled_from([SHARES, (0.5, 0.5), (0.98, 0.01, 0.01)]))
 def test_parts_are_disjoint_complete_and_stratified(y, seed, shares) -> None:
     y = torch.tensor(y)
-    parts = data.split_indices(y, shares, seed=seed)
+    parts = tensors.split_indices(y, shares, seed=seed)
     assert torch.cat(parts).sort().values.tolist() == list(range(len(y)))
     for part, share in zip(parts, shares, strict=True):
         for label in y.unique():
@@ -71,16 +71,16 @@ def test_parts_are_disjoint_complete_and_stratified(y, seed, shares) -> None:
 
 def test_the_split_is_the_same_for_the_same_seed_and_another_for_another() -> None:
     y = torch.arange(60) % 3
-    first, again, other = (data.split_indices(y, SHARES, seed=s) for s in (0, 0, 1))
+    first, again, other = (tensors.split_indices(y, SHARES, seed=s) for s in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
     # Pinned: on every machine and with every version a learner gets these images.
-    pinned = data.split_indices(torch.arange(12) % 2, (0.5, 0.5), seed=0)[1]
+    pinned = tensors.split_indices(torch.arange(12) % 2, (0.5, 0.5), seed=0)[1]
     assert pinned.tolist() == [8, 0, 2, 3, 9, 5]
 
 
 def test_the_parts_are_shuffled() -> None:
-    for part in data.split_indices(torch.arange(60) // 20, SHARES, seed=0):
+    for part in tensors.split_indices(torch.arange(60) // 20, SHARES, seed=0):
         assert part.tolist() != part.sort().values.tolist()
 
 
@@ -287,7 +287,7 @@ def test_unknown_data_set_names_the_nearest() -> None:
 def test_class_too_small_to_split() -> None:
     expected = "class 1 has 2 images, too few for 3 parts; add images of it or leave the class out"
     with pytest.raises(ValueError, match=expected):
-        data.split_indices(torch.tensor([0] * 9 + [1] * 2), SHARES, seed=0)
+        tensors.split_indices(torch.tensor([0] * 9 + [1] * 2), SHARES, seed=0)
 
 
 def test_folder_with_a_class_too_small(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_lesson_on_a_gpu_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("value", "error", "said"),
     [
-        (1.0, TypeError, "n=1.0 must be a whole number, such as 1."),
+        (1.0, TypeError, "n=1.0 must be a whole number, such as 10."),
         (math.nan, TypeError, "n=nan must be a whole number"),
         ("3", TypeError, "n='3' must be a whole number"),
         (None, TypeError, "n=None must be a whole number"),
@@ -151,6 +151,17 @@ def test_a_lesson_on_a_gpu_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_whole_number(value, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=re.escape(said)):
         settings.whole_number("n", value)
+
+
+@pytest.mark.parametrize("value", ["0.5", None, [1.0], torch.ones(2), 10**400])
+def test_what_is_no_number(value) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(f'x={value!r}')} must be a number, such as"):
+        settings.number("x", value)
+
+
+@pytest.mark.parametrize("value", [0.5, np.float32(0.5), torch.tensor(0.5)])
+def test_numbers_of_other_libraries_are_taken(value) -> None:
+    assert settings.number("x", value) == 0.5
 
 
 def test_whole_numbers_of_numpy_are_taken() -> None:

@@ -18,6 +18,7 @@ from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import distill, teacher_logits
 from distill_lessons.fast import batched
 from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.objectives import Loss, cross_entropy
 from distill_lessons.sweep import measure_many, paired_effect, sweep
 
 N, K, SHAPE = 40, 3, (1, 8, 8)
@@ -262,7 +263,7 @@ def test_a_frozen_layer_stays_frozen(z: Tensor) -> None:
 # ---- Another loss --------------------------------------------------------------------------------
 
 
-def without_t_squared(z: Tensor) -> training.Loss:
+def without_t_squared(z: Tensor) -> Loss:
     def loss(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         log_p, log_q = (z[index] / 4).log_softmax(1), (logits / 4).log_softmax(1)
         soft = (log_p.exp() * (log_p - log_q)).sum(1).mean()
@@ -295,7 +296,7 @@ def test_another_loss_needs_no_labels(z: Tensor) -> None:
 @pytest.mark.parametrize("given", [{"z_teacher": torch.zeros(N, K)}, {"T": 2.0}, {"alpha": 0.5}])
 def test_another_loss_beside_the_parts_of_the_usual_one(given) -> None:
     with pytest.raises(ValueError, match="^loss replaces the distillation loss, .* loss itself"):
-        fit_many(pair(), toy(), loss=training.cross_entropy, steps=1, **given)
+        fit_many(pair(), toy(), loss=cross_entropy, steps=1, **given)
 
 
 # ---- Measuring -----------------------------------------------------------------------------------

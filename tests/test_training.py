@@ -19,8 +19,9 @@ from distill_lessons import evaluation, models, progress, training
 from distill_lessons.augmentation import jitter
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.evaluation import calibration, evaluate, predict
+from distill_lessons.objectives import Loss, cross_entropy
 from distill_lessons.sources.catalogue import SOURCES
-from distill_lessons.training import cross_entropy, fit
+from distill_lessons.training import fit
 
 
 def toy(n: int = 50, k: int = 3, seed: int = 0) -> Split:
@@ -262,7 +263,7 @@ def test_a_threshold_that_is_never_reached_is_reported_clearly() -> None:
 # ---- Interruption --------------------------------------------------------------------------------
 
 
-def interrupting(call: int) -> training.Loss:
+def interrupting(call: int) -> Loss:
     calls = 0
 
     def loss(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from distill_lessons import evaluation, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
 from distill_lessons.fast import alike, batched, closed_form
+from distill_lessons.objectives import Loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import generator
 from distill_lessons.settings import whole_number
@@ -33,7 +34,7 @@ def fit_many(
     steps: int,
     T: float | Sequence[float] = 1.0,
     alpha: float | Sequence[float] = 1.0,
-    loss: training.Loss | None = None,
+    loss: Loss | None = None,
     seeds: Sequence[int] | None = None,
     rows: Tensor | None = None,
     batch_size: int = 64,
@@ -137,7 +138,7 @@ def _distillation(z_teacher: Tensor, T: Sequence[float], alpha: Sequence[float])
     return gradient
 
 
-def _each(loss: training.Loss) -> _Gradient:
+def _each(loss: Loss) -> _Gradient:
     all_losses = vmap(loss)
 
     def gradient(z: Tensor, y: Tensor, index: Tensor) -> Tensor:

@@ -1,0 +1,134 @@
+"""What a training minimises: a function of the model and a batch, or the short form of one.
+
+An `Objective` sees everything: hints, relations, attacks and targets of several parts need that.
+Most lessons need less, a `Loss` of logits, labels and the *indices* of a batch, by which a student
+finds its teacher's logits. Knows nothing about the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from distill_lessons.data import Split
+from distill_lessons.evaluation import predict
+from distill_lessons.tensors import Target, check_type, each
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an objective is given at one step, besides the model.
+
+    Attributes:
+        x: inputs ``(B, ...)``, augmented where the training augments.
+        y: labels ``(B,)``, or the rows of another target in the form that the split has.
+        index: where the examples stand in the split, ``(B,)``.
+        mask: rows of the split's mask, None if it has none.
+    """
+
+    x: Tensor
+    y: Target
+    index: Tensor
+    mask: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The arguments of a model: x, and the mask if there is one."""
+        return (self.x,) if self.mask is None else (self.x, self.mask)
+
+
+# model, batch -> scalar
+Objective = Callable[[nn.Module, Batch], Tensor]
+# logits (B, K), labels (B,) or the rows of another target, indices into the split (B,) -> scalar
+Loss = Callable[[Tensor, Any, Tensor], Tensor]
+# inputs (B, ...), generator -> inputs of the same shape; `augmentation` has some
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+    """Return the cross-entropy with the labels; the loss of a model without a teacher."""
+    return F.cross_entropy(logits, labels)
+
+
+def of_logits(loss: Loss) -> Objective:
+    """Return the objective of a loss that sees no more of the model than its logits."""
+
+    def objective(model: nn.Module, batch: Batch) -> Tensor:
+        return loss(model(*batch.inputs), batch.y, batch.index)
+
+    return objective
+
+
+def batches(
+    n: int, batch_size: int, generator: torch.Generator, device: torch.device | str = "cpu"
+) -> Iterator[Tensor]:
+    """Yield one epoch of shuffled index batches, each of `batch_size` but perhaps the last.
+
+    The shuffle is drawn on the CPU, so that every device sees the same order.
+    """
+    yield from torch.randperm(n, generator=generator).to(device).split(min(batch_size, n))
+
+
+def batch_of(
+    split: Split, index: Tensor, augment: Augment | None, generator: torch.Generator
+) -> Batch:
+    """Return the examples of a split at `index`, augmented if that is asked for."""
+
+    def rows(part: Tensor) -> Tensor:
+        return part.index_select(0, index)  # faster than part[index]
+
+    x = rows(split.x)
+    if augment is not None:
+        x = augment(x, generator)
+        check_type("what augment returns", x, Tensor, "the changed inputs, a tensor")
+        if len(x) != len(index):
+            raise ValueError(f"augment returns {len(x)} of {len(index)} examples; return them all.")
+    mask = None if split.mask is None else rows(split.mask)
+    return Batch(x, each(rows, split.y), index, mask)
+
+
+def check_last_batch(model: nn.Module, split: Split, batch_size: int, n_steps: int) -> None:
+    """Refuse a batch of one before the training where a net would refuse it in the middle.
+
+    In train mode batch normalisation needs two values of a channel: two examples, or several
+    pixels.
+    """
+    whole_epoch = n_steps * batch_size >= len(split)
+    smallest = (len(split) % batch_size or batch_size) if whole_epoch else batch_size
+    if smallest > 1:
+        return
+    single: list[bool] = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        single.append(inputs[0].numel() == inputs[0].shape[1])  # (1, C, ...)
+
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    handles = [norm.register_forward_pre_hook(look) for norm in norms]
+    try:
+        predict(model, *split.take([0]).inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if any(single):
+        raise ValueError(
+            f"batch_size={batch_size} leaves a batch of 1 of {len(split)} examples, of which batch "
+            "normalisation cannot take a variance; give another batch_size, or one example less."
+        )
+
+
+def check_value(value: Tensor) -> None:
+    """Raise a ValueError unless `value` is one number that depends on trained weights."""
+    if not isinstance(value, Tensor) or value.ndim > 0:
+        what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise ValueError(f"the loss of a batch is {what}; return one number, a tensor: its mean.")
+    if not value.requires_grad:
+        raise ValueError(
+            "the loss does not depend on a weight that is trained; is the model frozen, or its "
+            "output detached?"
+        )
