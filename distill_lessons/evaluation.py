@@ -46,7 +46,8 @@ def predict(
     with torch.no_grad(), evaluating(model):
         for parts in zip(*inputs, strict=True):
             with _refusing(x):
-                z = model(*parts)
+                # Copies, since a net that works on its input in place would change the data.
+                z = model(*(part.clone() for part in parts))
             check_type("what the model returns", z, Tensor, "logits, a tensor (N, K)")
             if z.shape[:1] != parts[0].shape[:1]:
                 raise ValueError(

@@ -399,6 +399,17 @@ def test_shares_that_sum_to_one_but_for_rounding() -> None:
     assert [len(part) for part in parts] == [5] * 10
 
 
+def test_a_net_that_works_on_its_input_in_place_does_not_change_the_data() -> None:
+    x = X.clone()
+    split, doubling = Split(x, Y), nn.Sequential(nn.ReLU(inplace=True), *net())
+    doubling.register_forward_pre_hook(lambda m, inputs: inputs[0].mul_(-2))
+    first = predict(doubling, x)
+    assert torch.equal(first, predict(doubling, x))
+    evaluate(doubling, split)
+    fit(doubling, split, steps=2, valid=split)
+    assert torch.equal(x, X)
+
+
 # ---- Messages that must say more than a name -----------------------------------------------------
 
 
