@@ -59,20 +59,20 @@ def assert_whole(root: Path, *beside: str) -> None:
 
 def test_a_new_data_set_is_one_entry_and_one_reader(tmp_path: Path, monkeypatch) -> None:
     def read(source: Source, root: Path) -> Contents:
-        y = torch.arange(40) % len(source.classes)
-        return Contents((torch.rand(40, *source.shape), y), None, source.classes)
+        y = torch.arange(80) % len(source.classes)
+        return Contents((torch.rand(80, *source.shape), y), None, source.classes)
 
-    stripes = Source("stripes", read, ("up", "down"), (1, 2, 3), (40, 0), threshold=0.3)
+    stripes = Source("stripes", read, ("up", "down"), (1, 2, 3), (80, 0), threshold=0.3)
     monkeypatch.setitem(SOURCES, "stripes", stripes)
     config = settings.load({"DISTILL_DATASET": "stripes", "DISTILL_DATA": str(tmp_path)})
     found = data.load(config.dataset)
     assert (found.classes, found.image_shape) == (("up", "down"), (1, 2, 3))
-    assert len(found.train) + len(found.valid) + len(found.test) == 40
+    assert len(found.train) + len(found.valid) + len(found.test) == 80
     assert training.threshold("stripes", 2) == 0.3
     assert doctor.data_set(config).state == "OK"
     said = CliRunner().invoke(app, ["data", "list"]).stdout
     assert [line.split()[1:3] for line in said.splitlines() if "stripes" in line] == [
-        ["40", "1×2×3"]
+        ["80", "1×2×3"]
     ]
     assert "stripes is ready" in CliRunner().invoke(app, ["data", "check", "stripes"]).stdout
 
@@ -121,7 +121,7 @@ def test_files_hashes_and_classes_are_those_of_torchvision(name: str) -> None:
     assert ours.classes == tuple(c.split(" - ")[0] for c in theirs.classes)
     assert [d.name for d in ours.downloads] == [file for file, _ in theirs.resources]
     assert {Path(f.path).parent.as_posix() for f in ours.files} == {f"{class_name}/raw"}
-    assert theirs.mirrors[0] in ours.mirrors
+    assert set(theirs.mirrors) & set(ours.mirrors)
     for file, (_, md5) in zip(ours.files, theirs.resources, strict=True):
         assert not file.path.endswith(".gz") or file.md5 == md5
 
