@@ -19,7 +19,7 @@ TARGET = "#000000"
 
 
 def ratios(lines: Sequence[Line]) -> Figure:
-    """Draw one dot per row; works that should be faster stand above those that may take longer."""
+    """Draw one dot per row; work that should be faster stands above those that may take longer."""
     use_theme()
     groups = [[n for n in lines if not n.longer], [n for n in lines if n.longer]]
     groups = [group for group in groups if group]

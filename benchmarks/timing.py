@@ -109,7 +109,7 @@ def measure(c: Comparison, device: torch.device, repeats: int | None = None) -> 
     theirs_s: list[float] = []
     for repeat in range(repeats or c.repeats):
         results: dict[str, Array] = {}
-        gc.collect()  # neither shall pay for what the other left
+        gc.collect()  # neither should pay for what the other left
         # Who goes first changes from repeat to repeat: the second may find a warmer cache.
         for who in ("ours", "theirs") if repeat % 2 == 0 else ("theirs", "ours"):
             if who == "ours":

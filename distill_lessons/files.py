@@ -1,7 +1,7 @@
 """Files that are whole or not there: written under another name and renamed when they are done.
 
 Whoever reads meanwhile finds the old file or the new one, and a full disk, a kill or a power cut
-leaves no half of a file under a name that somebody trusts. Knows nothing of what is in a file.
+leaves no half of a file under a name that someone trusts. Knows nothing of what is in a file.
 """
 
 from __future__ import annotations

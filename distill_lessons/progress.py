@@ -1,4 +1,4 @@
-"""Progress bars, for work that takes longer than two seconds and somebody to watch it.
+"""Progress bars, for work that takes longer than two seconds while someone is watching.
 
 In a notebook the bar is HTML: nothing of it is left when the work ends, early or not, and a saved
 notebook refers to no widget.

@@ -36,8 +36,8 @@ class Settings:
             lesson 03. Initial weights and the order of the images have seeds of their own, which
             stand in the lessons' cells.
         strict: True under test: a claim that fails raises instead of only saying so.
-        live: whether somebody watches: progress bars and widgets are shown, and buttons to predict.
-        checks: ``"say"``, or ``"raise"`` where an exercise that is not solved shall be an error.
+        live: whether someone is watching: progress bars, widgets and buttons to predict are shown.
+        checks: ``"say"``, or ``"raise"`` where an exercise that is not solved counts as an error.
         record: the file in which a learner's solved exercises are noted; None to note nothing.
     """
 
@@ -52,7 +52,7 @@ class Settings:
     record: Path | None = None
 
     def pick(self, cpu: T, full: T) -> T:
-        """Return the value for the profile in force: the one way in which sizes differ."""
+        """Return the value for the current profile: the one way in which sizes differ."""
         return full if self.profile == "full" else cpu
 
     def describe(self, full_minutes_on_cpu: float | None = None) -> str:
@@ -116,7 +116,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
 
 
 def begin(full_minutes_on_cpu: float | None = None) -> Settings:
-    """Start a lesson: read the settings, choose the number of threads, print what is in force.
+    """Start a lesson: read the settings, choose the number of threads, print the settings.
 
     In the ``cpu`` profile torch gets one thread. The nets are so small that more threads wait for
     each other longer than they work, and thirty learners on one server would wait for all the

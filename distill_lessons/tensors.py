@@ -1,6 +1,6 @@
 """Tensors that belong together, example by example: what a split may hold, and how it is divided.
 
-The N examples lie along the first axis of each. A *target* is what a model shall answer: class
+The N examples lie along the first axis of each. A *target* is what a model should answer: class
 labels, or other tensors, one by itself or several in a tuple or dict. Knows nothing about models.
 """
 

@@ -97,9 +97,9 @@ def no_hint_was_shown(monkeypatch):
         (lambda z, T: [[float(v) for v in row] for row in (z / T).softmax(1)], "correct", ""),
         (NO_T.answer, "not yet", "T is not used.\nOn z = [[0, 1]], T = 2: at [0, 0]"),
         (lambda z, T: (z / T).softmax(1) / 10, "not yet", "ten times too small"),
-        (lambda z, T: -(z / T).softmax(1), "not yet", "the sign is turned"),
+        (lambda z, T: -(z / T).softmax(1), "not yet", "the sign is flipped"),
         (lambda z, T: (z / T).softmax(1) + 1, "not yet", "every number is off by +1"),
-        (lambda z, T: (z / T).softmax(1).T, "not yet", "got shape (2, 1) (turned round)"),
+        (lambda z, T: (z / T).softmax(1).T, "not yet", "got shape (2, 1) (transposed)"),
         (lambda z, T: (z / T).softmax(1).mean(), "not yet", "expected shape (1, 2), got a single"),
         (lambda z, T: (z / T).softmax(0), "not yet", "expected 0.3775, got 1"),
         (lambda z, T: z * float("nan"), "not yet", "got nan"),
@@ -107,7 +107,7 @@ def no_hint_was_shown(monkeypatch):
         (lambda z, T: torch.nn.Linear(1, 1), "not yet", "TypeError: a Linear is no answer"),
         (lambda z, T: z[7], "not yet", "On z = [[0, 1]], T = 2: your code raised IndexError"),
         (lambda z: z, "not yet", "your code raised TypeError"),
-        (0.5, "not yet", "soft is due as a function, this is a float"),
+        (0.5, "not yet", "soft should be a function, and this is a float"),
         (sys.exit, "not yet", "your code raised"),
     ],
 )
@@ -163,7 +163,7 @@ def test_the_code_as_it_was_given_is_not_attempted():
         (100.0, "not yet", "That is the square root."),
         (9.0, "not yet", "9 is too small."),
         (11.0, "not yet", "11 is too large."),
-        ("ten", "not yet", "A number is due"),
+        ("ten", "not yet", "The answer is a number"),
         (print, "not yet", "holds no answer"),
     ],
 )
@@ -315,7 +315,7 @@ def test_what_rounding_left_of_a_zero_is_shown_as_zero():
 
 def test_a_factor_is_named_where_it_says_something():
     assert difference(3.67, 1.0, 1e-3) == "expected 1, got 3.67"
-    assert difference(-1.0, 1.0, 1e-3) == "expected 1, got -1 (the sign is turned)"
+    assert difference(-1.0, 1.0, 1e-3) == "expected 1, got -1 (the sign is flipped)"
     assert difference(10.0, 1.0, 1e-3) == "expected 1, got 10 (ten times too large)"
     assert "(3.67 times too large)" in difference([3.67, 7.34], [1.0, 2.0], 1e-3)
 

@@ -78,7 +78,7 @@ def run(
         folder = _lessons_folder()
         chosen = lessons.find(names or [], folder)
     env = lessons.absolute_paths(os.environ, Path.cwd())
-    # A claim that does not hold shall not stop a lesson: the report says so, and the exit code.
+    # A claim that does not hold must not stop a lesson: the report says so, and the exit code.
     env |= {"DISTILL_LIVE": "0", "DISTILL_STRICT": "0", "DISTILL_RECORD": "0"}
     if timeout is None and config.profile != "full":
         timeout = TIMEOUT

@@ -146,7 +146,7 @@ def render(results: Sequence[Result], *, when: str, conditions: Sequence[str]) -
 
     Args:
         results: the executed lessons.
-        when: date and time of the run, as it shall be shown.
+        when: date and time of the run, as it is shown.
         conditions: lines about settings and versions.
 
     Returns:

@@ -73,8 +73,8 @@ def where(repository: str) -> str:
     """
     if not repository:
         return (
-            "The course has no public address yet: you have its checkout, or a wheel that somebody "
-            "built from one."
+            "The course has no public address yet: you have its checkout, or a wheel built "
+            "from one."
         )
     host, path = repository.removeprefix("https://").split("/", 1)
     lines = []

@@ -92,14 +92,15 @@ def difference(got: Any, expected: Any, tolerance: float) -> str | None:
 def _numeric_difference(got: np.ndarray, expected: np.ndarray, tolerance: float) -> str | None:
     if got.shape != expected.shape:
         said = f"expected {_shape_in_words(expected.shape)}, got {_shape_in_words(got.shape)}"
-        return said + (" (turned round)" if got.shape == expected.shape[::-1] else "")
+        return said + (" (transposed)" if got.shape == expected.shape[::-1] else "")
     if got.size == 0:
         return None
     largest = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
     allowed = tolerance * (np.abs(expected) + 0.01 * largest) + FLOOR
     with np.errstate(invalid="ignore"):
         gap = np.abs(got - expected)
-    # NaN is far from every number; an infinity that is due and given is no gap, and neither is a
+    # NaN is far from every number; an infinity that is expected and given is no gap, and neither
+    # is a
     # NaN where a classic mistake gives NaN too: so the mistake is recognised.
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     gap = np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))
@@ -123,7 +124,7 @@ def _ratio_in_words(got: np.ndarray, expected: np.ndarray) -> str:
         if got.size > 1 and np.allclose(got - expected, np.mean(got - expected), rtol=1e-3):
             return f"every number is off by {np.mean(got - expected):+.4g}"
         return ""
-    sign = "the sign is turned" if ratio < 0 else ""
+    sign = "the sign is flipped" if ratio < 0 else ""
     size = abs(ratio)
     for factor, word in FACTORS.items():
         if np.isclose(size, factor, rtol=1e-3):

@@ -117,7 +117,7 @@ class Exercise:
         if self.cases is None:
             return self._judge_value(answer)
         if not callable(answer):
-            said = f"{self.name} is due as a function, this is a {type(answer).__name__}."
+            said = f"{self.name} should be a function, and this is a {type(answer).__name__}."
             return Verdict("not yet", f"{said} Give it without brackets and arguments.")
         if self.judged_by is None:
             return LATER
@@ -217,7 +217,7 @@ class Exercise:
 
 def _direction(got: Any, expected: Any) -> str:
     if not isinstance(got, int | float):
-        return f"A number is due, this is {got!r}."
+        return f"The answer is a number, and this is {got!r}."
     return f"{got:g} is too {'small' if got < float(expected) else 'large'}."
 
 

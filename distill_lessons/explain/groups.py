@@ -106,7 +106,7 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
 
     Raises:
         ValueError: for no group, an empty one, an index outside the input, a repeated feature or,
-            where a partition is due, groups that overlap or leave features out.
+            where a partition is needed, groups that overlap or leave features out.
     """
     if hasattr(groups, "shape"):
         return from_map(groups, input_shape)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def terms(
 
 
 def targets(teacher_logits: Tensor, labels: Tensor, T: Tensor) -> Tensor:
-    """Return what a student shall say: the soft targets, and below them the labels as one-hots.
+    """Return what a student should answer: the soft targets, and below them the labels as one-hots.
 
     Args:
         teacher_logits: ``(B, K)`` or ``(S, B, K)``, float32 or wider.

@@ -42,7 +42,7 @@ def find(hidden: Sequence[Path]) -> list[str] | None:
     The part ``{box}`` stands for the process's own folder, which has a folder ``work`` in it.
 
     Args:
-        hidden: folders that shall look empty from inside.
+        hidden: folders that look empty from inside.
     """
     if sys.platform != "linux" or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
         return None

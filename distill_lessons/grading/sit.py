@@ -35,7 +35,7 @@ def main() -> None:
         run(job, tell)
     finally:
         tell(end=True)
-        # No thread or exit handler of the submission shall keep the process.
+        # No thread or exit handler of the submission may keep the process.
         os._exit(0)
 
 
@@ -97,7 +97,7 @@ def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[st
             if made.cases is None:
                 return {"outputs": [[plain(answer)] for _ in seeds]}
             if not callable(answer):
-                return {"says": f"A function is due, this is a {type(answer).__name__}."}
+                return {"says": f"The answer is a function, and this is a {type(answer).__name__}."}
             found: list[list[Any]] = []
             for seed in seeds:
                 found.append([])

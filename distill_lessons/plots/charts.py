@@ -103,7 +103,7 @@ def heatmap(
 
 
 def dendrogram(similarity: pd.DataFrame, title: str) -> Axes:
-    """Draw which classes a model holds for alike, as a tree (average linkage).
+    """Draw which classes look alike to a model, as a tree (average linkage).
 
     Args:
         similarity: symmetric table ``(K, K)`` of similarities, largest on the diagonal.

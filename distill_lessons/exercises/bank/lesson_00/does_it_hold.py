@@ -18,7 +18,7 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# The interval reaches below zero: from these ten seeds one cannot tell whether the trick helps.
+# The interval reaches below zero: these ten seeds cannot tell whether the trick helps.
 # It has not been shown to be useless either. More seeds would narrow the interval.
 does_it_hold = "c"
 

@@ -49,12 +49,12 @@ judging = Judging(
         Mistake(
             "fractions",
             lambda a, b: float(np.subtract(a, b).mean()),
-            "These are fractions; percentage points are due, and 0.01 is one point.",
+            "These are fractions; the answer is in percentage points, and 0.01 is one point.",
         ),
         Mistake(
             "b minus a",
             lambda a, b: 100 * float(np.subtract(b, a).mean()),
-            "You take a away from b; the gain of a over b is due.",
+            "You subtract a from b; the gain of a over b is a minus b.",
         ),
     ),
 )

@@ -37,7 +37,7 @@ exercise = Exercise(
     importance="high",
     minutes=5,
     hints=(
-        "Training stops at the first epoch that is good enough; a better one may lie behind it, "
+        "Training stops at the first epoch that is good enough; a better one may come after it, "
         "and nobody will ever see it.",
         "Go through the losses with `enumerate(valid_loss, start=1)` and return from inside of the "
         "loop.",

@@ -33,7 +33,8 @@ def _labelled_batches(seed: int) -> list[Case]:
     y = (evaluation.predict(larger, x).argmax(1) + wrong) % 3
     return [
         Case(
-            "five images in batches of 3: the first three are read correctly, the last two are not",
+            "five images in batches of 3: the first three are classified correctly, the last two "
+            "are not",
             (small, x_small, torch.tensor([0, 0, 0, 0, 1]), 3),
         ),
         Case(f"{n} images in batches of 10", (larger, x, y, 10)),
@@ -66,7 +67,8 @@ exercise = Exercise(
         "Take five images in batches of 3 and 2: how much does an image of the second batch count, "
         "and how much one of the first?",
         "Count the right answers of all batches, and divide once, by the number of images.",
-        "The model comes straight from training. Which mode is it in, and which is due here?",
+        "The model comes straight from training. Which mode is it in, and which one does this "
+        "function need?",
     ),
     cases=_labelled_batches,
     ask=_watched,
@@ -110,18 +112,18 @@ judging = Judging(
         Mistake(
             "counted",
             lambda model, x, y, batch_size: len(y) * _in_batches(model, x, y, batch_size),
-            "That is the number of right answers; their fraction is due.",
+            "That is the number of right answers; return their fraction.",
         ),
         Mistake(
             "train mode",
             _in_train_mode,
-            "One fault is mended: every image counts the same. But the model still normalises each "
+            "One fault is fixed: every image counts the same. But the model still normalises each "
             "batch by itself, as it does in training.",
         ),
         Mistake(
             "mean of means",
             lambda model, x, y, batch_size: _as_given(model.eval(), x, y, batch_size),
-            "One fault is mended: the model is in eval mode. But the mean over batches gives an "
+            "One fault is fixed: the model is in eval mode. But the mean over batches gives an "
             "image of a small batch more weight than one of a large batch.",
         ),
         Mistake(

@@ -35,7 +35,7 @@ exercise = Exercise(
     points=3,
     hints=(
         "In which bin lies an image? `(confidence * bins).long()` counts the bins from 0; only a "
-        "confidence of exactly 1 comes out one too high, and `clamp(max=bins - 1)` mends it.",
+        "confidence of exactly 1 comes out one too high, and `clamp(max=bins - 1)` fixes that.",
         "For one bin: a mask of its images; the mean confidence and the mean of `right` under the "
         "mask; the absolute difference of the two. Skip a bin without images: its mean is nan.",
         "Weight each gap by its number of images, add up, and divide by all images at the end.",

@@ -31,7 +31,9 @@ loss_of_ignorance = 2.996
 judging = Judging(
     mistakes=(
         Mistake("bits", math.log2(20), "That is in bits. Nats take the natural logarithm."),
-        Mistake("log10", math.log10(20), "That is the decimal logarithm; the natural one is due."),
+        Mistake(
+            "log10", math.log10(20), "That is the decimal logarithm; nats take the natural one."
+        ),
         Mistake("sign", -math.log(20), "A cross-entropy is never negative: −log, of a number < 1."),
         Mistake("probability", 0.05, "That is the probability of the right class, not its loss."),
         Mistake("error", 0.95, "That is the share of wrong guesses; the loss is a logarithm."),

@@ -124,8 +124,8 @@ judging = Judging(
         Mistake(
             "loss summed",
             _step(lambda z, y: len(y) * _mean_loss(z, y)),
-            "Your loss is summed over the batch, so the step grows with the batch size. The mean "
-            "is due.",
+            "Your loss is summed over the batch, so the step grows with the batch size. Take "
+            "the mean.",
         ),
         Mistake(
             "softmax before the loss",
@@ -136,7 +136,7 @@ judging = Judging(
         Mistake(
             "the loss after the step",
             _step(_mean_loss, late=True),
-            "You return the loss after the weights have moved; the loss before the step is due.",
+            "You return the loss after the weights have moved; return the loss before the step.",
         ),
     ),
 )

@@ -91,12 +91,12 @@ judging = Judging(
         Mistake(
             "probabilities at T = 1",
             lambda z, T: _moments(z, 1.0)[1] / T**3,
-            "Your probabilities are those at T = 1; they are due at the T that is given.",
+            "Your probabilities are those at T = 1; take them at the T that is given.",
         ),
         Mistake(
             "mean not squared",
             lambda z, T: (_moments(z, T)[1] + _moments(z, T)[0] ** 2 - _moments(z, T)[0]) / T**3,
-            "From the mean of the squares you subtract the mean; the square of the mean is due.",
+            "From the mean of the squares you subtract the mean; subtract the square of the mean.",
         ),
         Mistake(
             "mean not subtracted",
@@ -106,7 +106,7 @@ judging = Judging(
         Mistake(
             "all images together",
             lambda z, T: (_moments(z, T)[1] / T**3).sum(),
-            "You sum over the images too; one number an image is due, shape (N,).",
+            "You sum over the images too; return one number per image, shape (N,).",
         ),
     ),
 )

@@ -63,8 +63,8 @@ judging = Judging(
         Mistake(
             "the other axis",
             lambda far, labels, a, b: _by_mask(far, labels, b, a),
-            "You look for the nearest image of class a, for each image of class b. It is due the "
-            "other way round.",
+            "You look for the nearest image of class a, for each image of class b. It should "
+            "be the other way around.",
         ),
         Mistake(
             "sign",

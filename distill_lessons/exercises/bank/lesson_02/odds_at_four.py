@@ -33,6 +33,6 @@ judging = Judging(
         Mistake("unchanged", 10000.0, "Only the order stays the same at every temperature."),
         Mistake("square root", 100.0, "That is what T = 2 makes of it."),
         Mistake("logarithm", math.log(10000) / 4, "That is the difference of logits over T."),
-        Mistake("turned round", 0.1, "That is how much less the 8 has. How much more has the 3?"),
+        Mistake("upside down", 0.1, "That is how much less the 8 has. How much more has the 3?"),
     )
 )

@@ -44,7 +44,7 @@ judging = Judging(
         Mistake(
             "the soft weight",
             0.7 / 100 / (0.3 + 0.7 / 100),
-            "That is the weight in force of the soft term. alpha is that of the labels.",
+            "That is the effective weight of the soft term. alpha is that of the labels.",
         ),
     )
 )

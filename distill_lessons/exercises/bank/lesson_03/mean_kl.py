@@ -79,7 +79,7 @@ judging = Judging(
         Mistake(
             "softmax for log-softmax",
             lambda p, q: F.kl_div(q, p, reduction="batchmean"),
-            "`F.kl_div` got probabilities as its first argument. It is due the student's "
+            "`F.kl_div` got probabilities as its first argument. It takes the student's "
             "*logarithms* there.",
         ),
         Mistake(

@@ -135,13 +135,13 @@ judging = Judging(
         Mistake(
             "arguments swapped",
             _mixture(soft=lambda z, t, T: losses.kl_divergence(z, t, T).mean()),
-            "The KL is the other way round, KL(q‖p). `F.kl_div` takes the student's logarithms "
+            "The KL has its arguments swapped, KL(q‖p). `F.kl_div` takes the student's logarithms "
             "first, the teacher's probabilities second.",
         ),
         Mistake(
             "softmax for log-softmax",
             _mixture(soft=_kl_of_probabilities),
-            "`F.kl_div` got the student's probabilities. It is due their logarithms.",
+            "`F.kl_div` got the student's probabilities. It takes their logarithms.",
         ),
         Mistake(
             "temperature for the teacher only",

@@ -79,7 +79,7 @@ judging = Judging(
         Mistake(
             "sign",
             _scaled(lambda n, k, T: -T / n),
-            "The sign is turned: where the student gives too much, the loss rises with its logit.",
+            "The sign is flipped: where the student gives too much, the loss rises with its logit.",
         ),
         Mistake(
             "no mean",

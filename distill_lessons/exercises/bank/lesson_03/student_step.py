@@ -65,7 +65,7 @@ exercise = Exercise(
     points=2,
     hints=(
         "Whose weights may change in a step of distillation? Whose does this optimiser hold?",
-        "With the optimiser mended, autograd still works its way back through the teacher. Its "
+        "With the optimiser fixed, autograd still works its way back through the teacher. Its "
         "logits are constants: how does the loss of this lesson say so?",
         "`torch.no_grad()` around the call of the teacher, or `.detach()` on what it returns.",
     ),

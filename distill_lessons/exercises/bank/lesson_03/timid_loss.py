@@ -60,7 +60,10 @@ def _reduced(
     def soft(z_student: Tensor, z_teacher: Tensor, T: float) -> Tensor:
         p = losses.soft_targets(z_teacher, of_teacher(T))
         each = F.kl_div((z_student / of_student(T)).log_softmax(1), p, reduction="none")
-        return T**2 * {"mean": each.mean(), "sum": each.sum(), "due": each.sum(1).mean()}[reduction]
+        return (
+            T**2
+            * {"mean": each.mean(), "sum": each.sum(), "batchmean": each.sum(1).mean()}[reduction]
+        )
 
     return soft
 
@@ -78,13 +81,13 @@ judging = Judging(
         Mistake(
             "mean over classes remains",
             _reduced("mean", _same),
-            "One bug is mended: both softmaxes have the temperature. The other remains: your KL is "
+            "One bug is fixed: both softmaxes have the temperature. The other remains: your KL is "
             "averaged over classes.",
         ),
         Mistake(
             "temperature remains missing",
-            _reduced("due", lambda T: 1.0),
-            "One bug is mended: classes are summed, images averaged. The other remains: the two "
+            _reduced("batchmean", lambda T: 1.0),
+            "One bug is fixed: classes are summed, images averaged. The other remains: the two "
             "softmaxes are not at the same temperature.",
         ),
         Mistake(
@@ -93,7 +96,7 @@ judging = Judging(
             "Both softmaxes are right now. But the KL is summed over the images; it has to be "
             "averaged over them.",
         ),
-        Mistake("no temperature", _reduced("due", lambda T: 1.0, lambda T: 1.0), _COLD),
+        Mistake("no temperature", _reduced("batchmean", lambda T: 1.0, lambda T: 1.0), _COLD),
         Mistake(
             "no temperature, mean over classes",
             _reduced("mean", lambda T: 1.0, lambda T: 1.0),

@@ -25,7 +25,7 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# Without T² the labels' weight in force is 0.5 at T = 1 and 0.998 at T = 20: the students become
+# Without T² the labels' effective weight is 0.5 at T = 1 and 0.998 at T = 20: the students become
 # students of the labels alone, 84.5 %, as run B does. At T = 1 the factor is 1, and both runs are
 # the same run. That Adam learns more slowly from a smaller loss is not so: it divides by the size
 # of the gradient. And that probabilities become even at a high T holds for both runs.

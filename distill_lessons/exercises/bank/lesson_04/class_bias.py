@@ -91,7 +91,7 @@ judging = Judging(
         Mistake(
             "sign",
             lambda z, k, share: -_threshold(z, k, share),
-            "The sign is turned. In the first input the class lies behind, so b has to lift it.",
+            "The sign is flipped. In the first input the class lies behind, so b has to lift it.",
         ),
         Mistake(
             "k among the others",
@@ -119,7 +119,7 @@ judging = Judging(
         Mistake(
             "probabilities matched",
             _by_probability,
-            "The logarithm of a ratio of probabilities mends the mean *probability*, and only "
+            "The logarithm of a ratio of probabilities corrects the mean *probability*, and only "
             "roughly. Here predictions are counted: which class has the largest logit.",
         ),
     ),

@@ -85,19 +85,19 @@ judging = Judging(
             "standard deviation",
             _interval(lambda d, t: t * d.std(ddof=1)),
             "That is how far single seeds scatter. How sure the mean is gets better with more "
-            "seeds: the standard error is due.",
+            "seeds: use the standard error.",
         ),
         Mistake(
             "standard deviation, n for n - 1",
             _interval(lambda d, t: t * d.std()),
             "Two things are off: your standard deviation divides by n, and it says how far single "
-            "seeds scatter. The standard error of the mean is due.",
+            "seeds scatter. Use the standard error of the mean.",
         ),
         Mistake(
             "n for n - 1",
             _interval(lambda d, t: t * d.std() / math.sqrt(len(d))),
             "Your standard deviation divides by n. The mean was taken from the same differences, "
-            "so n − 1 is due.",
+            "so divide by n − 1.",
         ),
         Mistake(
             "n and n - 1 mixed up",
@@ -112,7 +112,7 @@ judging = Judging(
         Mistake(
             "variance",
             _interval(lambda d, t: t * d.var(ddof=1) / math.sqrt(len(d))),
-            "That is the variance. Its root, the standard deviation, is due.",
+            "That is the variance. Take its root, the standard deviation.",
         ),
         Mistake(
             "no t",
@@ -133,7 +133,7 @@ judging = Judging(
         Mistake(
             "b minus a",
             lambda a, b, t: _right_interval(b, a, t),
-            "You take a away from b. The gain of a over b is due.",
+            "You subtract a from b. The gain of a over b is a minus b.",
         ),
         Mistake(
             "ends exchanged",

@@ -133,7 +133,7 @@ judging = Judging(
             "the top class moves",
             _whole_rows,
             "The whole row is shuffled, and the top class with it. Such a teacher is wrong about "
-            "its guess too; here only the wrong classes shall change places.",
+            "its guess too; here only the wrong classes change places.",
         ),
         Mistake(
             "one order for all rows",

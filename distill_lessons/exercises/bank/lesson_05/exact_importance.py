@@ -102,7 +102,7 @@ judging = Judging(
         Mistake(
             "after minus before",
             lambda *given: -_all_pairs(*given),
-            "The sign is turned: the importance is the fall in accuracy.",
+            "The sign is flipped: the importance is the fall in accuracy.",
         ),
         Mistake(
             "the mean value",
@@ -113,7 +113,7 @@ judging = Judging(
         Mistake(
             "accuracy after",
             lambda model, x, y, j: _right(model, x.flatten(1), x, y) - _all_pairs(model, x, y, j),
-            "This is the accuracy after; its fall is due.",
+            "This is the accuracy after the shuffle; return by how much it fell.",
         ),
     ),
 )

@@ -94,7 +94,7 @@ judging = Judging(
         Mistake(
             "before minus after",
             lambda *given: -_rises(*given),
-            "The sign is turned: the importance is how much the loss rises.",
+            "The sign is flipped: the importance is how much the loss rises.",
         ),
         Mistake(
             "never fresh",
@@ -111,7 +111,7 @@ judging = Judging(
         Mistake(
             "sum over images",
             lambda model, x, *given: len(x) * _rises(model, x, *given),
-            "This is the sum over the images; the mean is due.",
+            "This is the sum over the images; take their mean.",
         ),
         Mistake(
             "without subtracting",

@@ -141,7 +141,7 @@ judging = Judging(
             lambda model, image, background, present: (
                 model(_mixed(image, background, present)).softmax(1).mean(0)
             ),
-            "These are probabilities; centred logits are due.",
+            "These are probabilities; return centred logits.",
         ),
         Mistake(
             "raw logits",
@@ -159,9 +159,9 @@ judging = Judging(
             "subtracts, within each image, the mean over the classes.",
         ),
         Mistake(
-            "present and absent turned",
+            "present and absent swapped",
             _turned,
-            "Present and absent are turned: the image gives the features in `present`, the "
+            "Present and absent are swapped: the image gives the features in `present`, the "
             "background all others.",
         ),
     ),

@@ -23,7 +23,8 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# Credit in the wrong places adds up just as well. In this lesson deep SHAP on probabilities passed
+# Attribution in the wrong places adds up just as well. In this lesson deep SHAP on probabilities
+# passed
 # the same check, with an error of about a half. A sum that fails would have been bad news; one that
 # holds is no news.
 it_adds_up = "b3"
@@ -34,7 +35,8 @@ judging = Judging(
             Mistake(
                 f"they are the Shapley values, {n}",
                 f"a{n}",
-                "Hand each pixel's credit to its neighbour: the sum is the same. Are these the "
+                "Hand each pixel's attribution to its neighbour: the sum is the same. Are these "
+                "the "
                 "Shapley values too?",
             )
             for n in "123"

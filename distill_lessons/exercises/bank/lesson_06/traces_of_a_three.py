@@ -36,7 +36,7 @@ judging = Judging(
                 f"the net sees a 3, {n}",
                 f"a{n}",
                 "There is no ink at these pixels, so the net has not seen the strokes of a 3 "
-                "there. And red is credit *for* the 7.",
+                "there. And red speaks *for* the 7.",
             )
             for n in "123"
         ),
@@ -52,10 +52,11 @@ judging = Judging(
         Mistake(
             "because additivity was not checked",
             "c2",
-            "Additivity says nothing about where the credit goes. What was the 7 compared with?",
+            "Additivity says nothing about where the attribution goes. What was the 7 compared "
+            "with?",
         ),
         Mistake(
-            "because empty pixels have no credit",
+            "because empty pixels get no attribution",
             "c3",
             "That holds against a *zero* image. What was the 7 compared with here?",
         ),

@@ -130,7 +130,7 @@ from distill_lessons.explain import shap_adapters, similarity
 
 
 # Maps were kept under the name of the net's class, and all nets are of the class Sequential: so
-# the teacher's maps were compared with the teacher's maps. Whoever keeps results must keep them
+# the teacher's maps were compared with the teacher's maps. Results that are kept must be kept
 # under everything that they depend on. And an agreement of 1.000 is a reason to look again.
 def agreements(teacher, students, x, background):
     def maps_of(net):

@@ -15,7 +15,7 @@ exercise = Exercise(
     hints=(
         "SHAP shares out what changes between the image and the background. What changes in the "
         "corner?",
-        "Remember the dummy axiom: what is the credit of a player that changes nothing?",
+        "Remember the dummy axiom: what does a player get that changes nothing?",
     ),
     options=NINE,
 )
@@ -24,7 +24,7 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# The corner has the same value in image and background, so no credit can go there, however
+# The corner has the same value in image and background, so no attribution can go there, however
 # strongly the net relies on it: a clean audit hides the shortcut. The scanner's own data show it.
 # Try it: corner_share(cued[0], zeroed(theirs), dark.take(picked)).
 blind_audit = "c2"
@@ -44,7 +44,8 @@ judging = Judging(
             Mistake(
                 f"its part of the area, {n}",
                 f"b{n}",
-                "Credit is not spread evenly over the area. How do image and background differ in "
+                "Attribution is not spread evenly over the area. How do image and background "
+                "differ in "
                 "the corner?",
             )
             for n in "123"
@@ -52,13 +53,15 @@ judging = Judging(
         Mistake(
             "because the net does not use it",
             "c1",
-            "The number is right. But light the corner, and the net is fooled in 15 of 100 images: "
+            "The number is right. But put ink in the corner, and the net is fooled in 15 of 100 "
+            "images: "
             "it does use it.",
         ),
         Mistake(
             "because it was small",
             "c3",
-            "The number is right. But a single pixel had more than a third of the credit before.",
+            "The number is right. But a single pixel had more than a third of the attribution "
+            "before.",
         ),
     )
 )

@@ -98,7 +98,7 @@ judging = Judging(
         Mistake(
             "smallest first",
             lambda model, x, credit, *given: _deleted(model, x, -credit, *given),
-            "You remove the smallest credit first. Deletion begins with the largest.",
+            "You remove the smallest first. Deletion begins with the largest.",
         ),
         Mistake(
             "by absolute size",
@@ -122,7 +122,7 @@ judging = Judging(
         Mistake(
             "logits",
             lambda model, x, credit, baseline, k: _path(model, x, credit, baseline)[:, k],
-            "These are logits of the class; its probability is due.",
+            "These are logits of the class; return its probability.",
         ),
         Mistake(
             "without the start",

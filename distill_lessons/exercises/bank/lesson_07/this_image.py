@@ -101,7 +101,7 @@ judging = Judging(
         Mistake(
             "others minus same",
             lambda a, b: -_above_others(a, b),
-            "The sign is turned: same image minus other images.",
+            "The sign is wrong: same image minus other images.",
         ),
     ),
 )

@@ -36,7 +36,8 @@ judging = Judging(
             Mistake(
                 f"A, {n}",
                 f"a{n}",
-                "A reads a little better. But its maps are to stand for the large model's: look "
+                "A is a little more accurate. But its maps are to stand for the large model's: "
+                "look "
                 "at the last column, and at the rows below the line.",
             )
             for n in "123"
@@ -58,7 +59,7 @@ judging = Judging(
         Mistake(
             "because it reads more",
             "b3",
-            "The choice is right. But by this reason it would be A, which reads more images right.",
+            "The choice is right. But by this reason it would be A, which gets more images right.",
         ),
     )
 )
