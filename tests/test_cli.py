@@ -645,5 +645,5 @@ def test_the_version_is_said() -> None:
 
 def test_help_lists_the_commands() -> None:
     said = invoke("--help").stdout
-    for command in ("run", "lab", "doctor", "data"):
+    for command in ("run", "lab", "doctor", "data", "progress", "pages"):
         assert f"  {command} " in said

@@ -154,7 +154,7 @@ def test_a_lesson_without_heading_goes_by_its_name() -> None:
     result = lesson()
     del result.notebook.cells[0]
     result.notebook.cells[0].source = "# only a comment"
-    assert report.title_of(result) == "04_runs"
+    assert report.title_of(result.notebook, "04_runs") == "04_runs"
 
 
 def test_a_failure_is_shown_with_its_cell_and_traceback() -> None:
@@ -168,7 +168,7 @@ def test_a_failure_is_shown_with_its_cell_and_traceback() -> None:
 def test_a_star_in_code_stays_in_the_title() -> None:
     result = lesson()
     result.notebook.cells[0].source = "# Where does `alpha*CE + T^2*KL` *come* from?"
-    assert report.title_of(result) == "Where does alpha*CE + T^2*KL come from?"
+    assert report.title_of(result.notebook, "04_runs") == "Where does alpha*CE + T^2*KL come from?"
 
 
 @pytest.mark.parametrize(

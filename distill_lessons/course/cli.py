@@ -1,4 +1,4 @@
-"""The command ``distill-lessons``: run, lab, doctor, data, progress; release and grade.
+"""The command ``distill-lessons``: run, lab, doctor, data, progress, pages; release and grade.
 
 Says what the other modules found, and turns it into an exit code: 0 all is well, 1 a lesson or
 check failed, 2 the command cannot be carried out, 130 interrupted.
@@ -159,6 +159,31 @@ def progress() -> None:
 
 
 app.add_typer(datasets.app, name="data", no_args_is_help=True)
+
+
+@app.command()
+def pages(
+    out: Annotated[Path, typer.Argument(help="The folder for the pages.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[LESSON]...",
+            help="Numbers, names or paths of lessons, such as 04; none for all of them.",
+        ),
+    ] = None,
+) -> None:
+    """Write lessons as web pages for readers, with the outputs stored in them.
+
+    Links lead from page to page. A browser fetches the signs of formulas from the network.
+    """
+    with refusals():
+        folder = _lessons_folder()
+        from distill_lessons.course import pages
+
+        written = pages.write(lessons.find(names or [], folder), out)
+        print(f"{len(written)} pages, the first of them {shown(written[0])}")
+
+
 app.command()(instructors.release)
 app.command()(instructors.grade)
 

@@ -94,12 +94,12 @@ def figures_of(notebook: Any) -> list[Figure]:
     return figures
 
 
-def title_of(result: Result) -> str:
-    """Return the lesson's first heading, or its file name where it has none."""
-    text = [cell.source for cell in result.notebook.cells if cell.cell_type == "markdown"]
+def title_of(notebook: Any, stem: str) -> str:
+    """Return a notebook's first heading, or the stem of its file's name where it has none."""
+    text = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     heading = re.search(r"^#+ +(.+)$", "\n".join(text), flags=re.MULTILINE)
     if heading is None:
-        return result.lesson.stem
+        return stem
     # Between backticks stands code, in which a star is a star.
     parts = heading[1].split("`")
     parts[::2] = [_TAGS.sub(r"\1", part) for part in parts[::2]]
@@ -162,7 +162,7 @@ def render(results: Sequence[Result], *, when: str, conditions: Sequence[str]) -
         {
             "result": result,
             "stem": result.lesson.stem,
-            "title": title_of(result),
+            "title": title_of(result.notebook, result.lesson.stem),
             "claims": claims_of(result),
             "figures": figures_of(result.notebook),
         }
