@@ -1,22 +1,28 @@
-"""Weights on disk: safetensors plus a JSON file of notes, written atomically, never unpickled."""
+"""Weights on disk: one safetensors file with notes in its header, whole or not there.
+
+Nothing is ever unpickled: a file from a stranger can hold wrong numbers, not code.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from distill_lessons import files
+from distill_lessons.tensors import check_type
 
 
 def save(model: nn.Module, path: str | Path, **notes: Any) -> Path:
-    """Write the weights as safetensors, and beside them a JSON file with notes.
+    """Write the weights of a model, and notes about it, as one safetensors file.
 
-    Both are written under a temporary name and renamed when both are whole, so that a failure
-    leaves an older pair as it was.
+    The file is written under a temporary name and renamed when it is whole, so that weights and
+    notes always belong together and a failure leaves an older file as it was.
 
     Args:
         model: any net.
@@ -24,78 +30,106 @@ def save(model: nn.Module, path: str | Path, **notes: Any) -> Path:
         **notes: anything that JSON can hold, such as seed, data set and accuracy.
 
     Returns:
-        The path of the weights.
+        The path of the file.
 
     Raises:
-        ValueError: if a note cannot be written as JSON; then nothing is written.
+        TypeError: if `model` is no net, or `path` no path.
+        ValueError: if a note cannot be written as JSON, or a weight is NaN or infinite; then
+            nothing is written.
     """
     from safetensors.torch import save as to_bytes
 
+    check_type("model", model, nn.Module, "a net")
     weights = _with_ending(path)
     try:
-        text = json.dumps(notes, indent=2, sort_keys=True, allow_nan=False)
+        text = json.dumps(notes, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"notes={notes!r} cannot be written as JSON: {error}.") from error
     # Copied, because safetensors refuses two names of one tensor, as tied layers have them.
     state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
-    contents = {weights.with_suffix(".json"): text.encode(), weights: to_bytes(state)}
+    _check_finite("model", state)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    files.write_all(contents)
+    files.write(weights, to_bytes(state, metadata={"notes": text}))
     return weights
 
 
 def load(model: nn.Module, path: str | Path) -> dict[str, Any]:
     """Read weights into a model of the same shape, and return the notes saved with them.
 
-    Nothing is unpickled: a file from a stranger can hold wrong numbers, not code. If an error is
-    raised the model is as it was.
+    If an error is raised the model is as it was.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a file is damaged or its weights do not fit the model.
+        TypeError: if `model` is no net, or `path` no path.
+        ValueError: if the file is damaged, its weights do not fit the model, or one is NaN or
+            infinite.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+    check_type("model", model, nn.Module, "a net")
     weights = _with_ending(path)
-    if not weights.exists():
-        raise FileNotFoundError(f"{weights} does not exist; save a model there first.")
-    try:
-        state = load_file(weights)
-    except SafetensorError as error:
-        raise ValueError(f"{weights} is damaged ({error}); save the model again.") from error
-    notes = _read_notes(weights.with_suffix(".json"))
+    state, found = _read(weights)
     _check_fit(weights, state, model.state_dict())  # torch would copy what fits, then raise
+    _check_finite(str(weights), state)
     model.load_state_dict(state)
-    return notes
+    return found
+
+
+def notes(path: str | Path) -> dict[str, Any]:
+    """Return the notes of a file: they may say which model to build for its weights.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        TypeError: if `path` is no path.
+        ValueError: if the file is damaged.
+    """
+    return _read(_with_ending(path))[1]
 
 
 def _with_ending(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path={path!r} must be a path, such as 'runs/teacher'.")
     # Not `with_suffix`: of "student_T0.5" it would make "student_T0.safetensors".
     path = Path(path)
     return path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
 
 
-def _read_notes(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; save a model there first.")
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # no JSON, or no text
-        notes = None
-    if not isinstance(notes, dict):
-        raise ValueError(f"{path} is damaged; delete it to load the weights without their notes.")
-    return notes
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            text = (file.metadata() or {}).get("notes", "{}")
+        found = json.loads(text)
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}); save the model again.") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged (its notes are {text}); save the model again.")
+    return state, found
 
 
 def _check_fit(weights: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    def described(tensors: Mapping[str, Tensor], name: str) -> str:
+    def shape(tensors: Mapping[str, Tensor], name: str) -> str:
         return str(tuple(tensors[name].shape)) if name in tensors else "missing"
 
+    def dtype(tensors: Mapping[str, Tensor], name: str) -> str:
+        return str(tensors[name].dtype)
+
     for name in sorted(state.keys() | wanted.keys()):
-        there, here = described(state, name), described(wanted, name)
-        if there != here:
+        for described in (shape, dtype):
+            there, here = described(state, name), described(wanted, name)
+            if there != here:
+                raise ValueError(
+                    f"{weights} does not fit this model: {name} is {there} in the file and {here} "
+                    "in the model; build the model it was saved from."
+                )
+
+
+def _check_finite(where: str, state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
             raise ValueError(
-                f"{weights} does not fit this model: {name} is {there} in the file and {here} in "
-                "the model; build the model it was saved from."
+                f"{where} holds NaN or infinite numbers in {name}: that net diverged; train it "
+                "again with a lower learning rate."
             )

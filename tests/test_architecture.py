@@ -19,10 +19,10 @@ MOST_AT_THE_ROOT = 20
 FLOORS = [
     {"sources.catalogue", "sources.readers", "sources.record", "sources.__init__"},
     {"settings", "seeds", "files", "page", "__init__"},
-    {"tensors", "claims", "progress", "checkpoints", "asking"},
+    {"tensors", "claims", "progress", "asking"},
     {"sources"},
     {"data"},
-    {"losses", "augmentation"},
+    {"losses", "augmentation", "checkpoints"},
     {"evaluation"},
     {"models", "training"},
     {"fast"},

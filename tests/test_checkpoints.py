@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import math
+import os
 import pickle
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from distill_lessons import checkpoints, models
@@ -34,11 +39,12 @@ def names(folder: Path) -> list[str]:
 def test_weights_and_notes_come_back(tmp_path: Path) -> None:
     path = checkpoints.save(net(seed=1), tmp_path / "new" / "teacher", seed=1, accuracy=0.98)
     assert path == tmp_path / "new" / "teacher.safetensors"
-    assert names(path.parent) == ["teacher.json", "teacher.safetensors"]
+    assert names(path.parent) == ["teacher.safetensors"]
     for spelling in (path, str(path), tmp_path / "new" / "teacher"):
         model = net(seed=2)
         assert checkpoints.load(model, spelling) == {"seed": 1, "accuracy": 0.98}
         assert torch.equal(weights(model), weights(net(seed=1)))
+        assert checkpoints.notes(spelling) == {"seed": 1, "accuracy": 0.98}
 
 
 def test_buffers_and_shared_weights_come_back(tmp_path: Path) -> None:
@@ -57,9 +63,7 @@ def test_buffers_and_shared_weights_come_back(tmp_path: Path) -> None:
 def test_a_number_in_the_name_is_no_suffix(tmp_path: Path) -> None:
     for T in (0.1, 0.5):
         checkpoints.save(net(), tmp_path / f"student_T{T}", T=T)
-    assert names(tmp_path) == sorted(
-        f"student_T{T}{suffix}" for T in (0.1, 0.5) for suffix in (".json", ".safetensors")
-    )
+    assert names(tmp_path) == ["student_T0.1.safetensors", "student_T0.5.safetensors"]
     assert checkpoints.load(net(), tmp_path / "student_T0.1") == {"T": 0.1}
 
 
@@ -72,9 +76,17 @@ def test_a_second_save_replaces_the_first(tmp_path: Path) -> None:
 
 
 def test_weights_without_notes_are_welcome(tmp_path: Path) -> None:
-    path = checkpoints.save(net(), tmp_path / "m", seed=1)
-    path.with_suffix(".json").unlink()
-    assert checkpoints.load(net(), path) == {}
+    save_file(net(seed=1).state_dict(), tmp_path / "m.safetensors")  # by whoever
+    model = net()
+    assert checkpoints.load(model, tmp_path / "m") == {}
+    assert torch.equal(weights(model), weights(net(seed=1)))
+
+
+def test_other_files_of_that_name_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("a learner's own")
+    checkpoints.save(net(), tmp_path / "mine", seed=1)
+    assert (tmp_path / "mine.json").read_text() == "a learner's own"
+    assert checkpoints.load(net(), tmp_path / "mine") == {"seed": 1}
 
 
 # ---- Atomic --------------------------------------------------------------------------------------
@@ -104,24 +116,52 @@ def test_a_disk_that_fills_while_writing_leaves_the_old_files(tmp_path: Path) ->
 def test_weights_that_cannot_be_packed_leave_the_old_files(tmp_path: Path, monkeypatch) -> None:
     checkpoints.save(net(seed=1), tmp_path / "m", seed=1)
 
-    def fail(*args: object) -> bytes:
+    def fail(*args: object, **more: object) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("safetensors.torch.save", fail)
     with pytest.raises(KeyboardInterrupt):
         checkpoints.save(net(seed=2), tmp_path / "m", seed=2)
-    assert names(tmp_path) == ["m.json", "m.safetensors"]
+    assert names(tmp_path) == ["m.safetensors"]
     assert checkpoints.load(net(), tmp_path / "m") == {"seed": 1}
 
 
 def test_many_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     nets = [net(seed) for seed in range(16)]
+
+    def write(seed: int) -> None:
+        checkpoints.save(nets[seed], tmp_path / "m", seed=seed)
+
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda model: checkpoints.save(model, tmp_path / "m"), nets))
+        list(pool.map(write, range(16)))
     found = net(seed=99)
-    checkpoints.load(found, tmp_path / "m")
-    assert any(torch.equal(weights(found), weights(model)) for model in nets)
-    assert names(tmp_path) == ["m.json", "m.safetensors"]
+    seed = checkpoints.load(found, tmp_path / "m")["seed"]
+    assert torch.equal(weights(found), weights(nets[seed]))
+    assert names(tmp_path) == ["m.safetensors"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that starts at once")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_notes_belong_to_their_weights_whenever_the_writer_is_killed(tmp_path: Path) -> None:
+    nets = [net(seed) for seed in range(8)]
+    path = checkpoints.save(nets[0], tmp_path / "m", seed=0)
+    found, seen = net(), set()
+    for kill in range(25):
+        before = path.stat().st_ino
+        child = os.fork()
+        if child == 0:
+            for seed in itertools.cycle(range(8)):
+                checkpoints.save(nets[seed], tmp_path / "m", seed=seed)
+        deadline = time.monotonic() + 30
+        while path.stat().st_ino == before and time.monotonic() < deadline:
+            time.sleep(0.001)  # until it has written once
+        time.sleep(0.001 * kill)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        seed = checkpoints.load(found, tmp_path / "m")["seed"]
+        assert torch.equal(weights(found), weights(nets[seed]))
+        seen.add(seed)
+    assert len(seen) > 1  # children did write
 
 
 # ---- Bad input -----------------------------------------------------------------------------------
@@ -149,14 +189,53 @@ def test_damaged_file_is_named_and_changes_nothing(tmp_path: Path, keep: int) ->
     assert torch.equal(weights(model), weights(net(seed=2)))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3", b"\xff"])
-def test_damaged_notes_are_named_and_change_nothing(tmp_path: Path, text: str | bytes) -> None:
-    path = checkpoints.save(net(seed=1), tmp_path / "m")
-    path.with_suffix(".json").write_bytes(text if isinstance(text, bytes) else text.encode())
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3"])
+def test_damaged_notes_are_named_and_change_nothing(tmp_path: Path, text: str) -> None:
+    save_file(net(seed=1).state_dict(), tmp_path / "m.safetensors", metadata={"notes": text})
     model = net(seed=2)
-    with pytest.raises(ValueError, match=r"m\.json is damaged; delete it to load the weights"):
-        checkpoints.load(model, path)
+    with pytest.raises(ValueError, match=r"m\.safetensors is damaged \(.*\); save the model again"):
+        checkpoints.load(model, tmp_path / "m")
     assert torch.equal(weights(model), weights(net(seed=2)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.float16])
+def test_weights_of_another_type_are_refused_and_change_nothing(tmp_path: Path, dtype) -> None:
+    state = {name: t.to(dtype) for name, t in net(seed=1).state_dict().items()}
+    save_file(state, tmp_path / "m.safetensors")
+    model = net(seed=2)
+    expected = f"does not fit this model: 1.bias is {dtype} in the file and torch.float32 in the m"
+    with pytest.raises(ValueError, match=expected):
+        checkpoints.load(model, tmp_path / "m")
+    assert torch.equal(weights(model), weights(net(seed=2)))
+    wide = net().to(torch.float64)
+    if dtype == torch.float64:
+        assert checkpoints.load(wide, tmp_path / "m") == {}
+        assert torch.equal(weights(wide), weights(net(seed=1)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_net_that_diverged_is_neither_saved_nor_loaded(tmp_path: Path, value: float) -> None:
+    broken = net(seed=1)
+    with torch.no_grad():
+        broken[3].weight[0, 0] = value
+    with pytest.raises(ValueError, match="model holds NaN or infinite numbers in 3.weight: that n"):
+        checkpoints.save(broken, tmp_path / "m")
+    assert names(tmp_path) == []
+    save_file(broken.state_dict(), tmp_path / "m.safetensors")
+    model = net(seed=2)
+    with pytest.raises(ValueError, match=r"m\.safetensors holds NaN or infinite .* in 3\.weight"):
+        checkpoints.load(model, tmp_path / "m")
+    assert torch.equal(weights(model), weights(net(seed=2)))
+
+
+def test_what_is_no_net_or_no_path(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="model is str; give a net"):
+        checkpoints.save("net", tmp_path / "m")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="model is the class Linear; give a net"):
+        checkpoints.load(nn.Linear, tmp_path / "m")  # type: ignore[arg-type]
+    for call in (checkpoints.notes, lambda path: checkpoints.save(net(), path)):
+        with pytest.raises(TypeError, match="path=None must be a path, such as 'runs/teacher'"):
+            call(None)  # type: ignore[arg-type]
 
 
 MISFITS = {
@@ -191,10 +270,3 @@ def test_nothing_is_unpickled(tmp_path: Path, write) -> None:
         path.write_bytes(write(Malicious()))
     with pytest.raises(ValueError, match=r"m\.safetensors is damaged"):
         checkpoints.load(net(), path)
-
-
-def test_notes_are_json_that_people_can_read(tmp_path: Path) -> None:
-    path = checkpoints.save(net(), tmp_path / "m", seed=1, data="digits")
-    text = path.with_suffix(".json").read_text()
-    assert json.loads(text) == {"data": "digits", "seed": 1}
-    assert '\n  "seed": 1\n' in text
