@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-import tqdm.auto
+import tqdm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -412,7 +412,7 @@ def test_progress_bars_obey_the_setting(monkeypatch, capsys, shown: bool) -> Non
     def impatient(*args, delay, **kwargs):  # the real bar waits for two seconds
         return tqdm.std.tqdm(*args, **kwargs)
 
-    monkeypatch.setattr(tqdm.auto, "tqdm", impatient)
+    monkeypatch.setattr(tqdm, "tqdm", impatient)
     monkeypatch.setenv("DISTILL_LIVE", "1" if shown else "0")
     assert list(progress.progress(range(3), "counting")) == [0, 1, 2]
     with progress.ticking(2, "working") as tick:
