@@ -24,6 +24,7 @@ FLOORS = [
     {"data"},
     {"losses", "augmentation", "checkpoints"},
     {"evaluation"},
+    {"objectives"},
     {"models", "training"},
     {"fast"},
     {"distillation", "explain"},
