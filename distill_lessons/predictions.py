@@ -170,10 +170,8 @@ def _answer(made: _Question, *, live: bool) -> tuple[str, str]:
     # Alone in a live notebook the guess is still to come: the cell's other outputs wait with it.
     covered = ' class="distill-covered"' if live else ""
     summary = "The result is covered: guess first, or open it." if live else "What was measured"
-    return (
-        f"{COVER if live else ''}<details{covered}><summary>{summary}</summary>{shown}</details>",
-        text,
-    )
+    details = f"<details{covered}><summary>{summary}</summary><div>{shown}</div></details>"
+    return (COVER if live else "") + details, text
 
 
 COVER = """<style>
