@@ -560,20 +560,27 @@ def test_many_threads_at_once_make_one_copy(tmp_path: Path) -> None:
     assert_whole(tmp_path)
 
 
-def test_without_locks_everyone_ends_with_a_whole_copy(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("before", [{}, {**CONTENT, TRAIN_X: b"damaged"}], ids=["empty", "damaged"])
+def test_without_locks_everyone_ends_with_a_whole_copy(
+    tmp_path: Path, monkeypatch, before: dict[str, bytes]
+) -> None:
     import filelock
 
     def unsupported(*args: object, **options: object) -> None:
         raise NotImplementedError("no locks on this file system")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", unsupported)
-    with serving() as server, ThreadPoolExecutor(8) as pool:
-        source = tiny_mnist.source(server.url)
-        found = list(pool.map(lambda _: fetch.read(source, tmp_path), range(8)))
-    assert all(torch.equal(f.train[0], found[0].train[0]) for f in found)
-    kept = [name for name in names(tmp_path / "MNIST" / "raw") if ".damaged" not in name]
-    assert kept == sorted(CONTENT)
-    assert tiny_mnist.source().problems(tmp_path) == []
+    for attempt in range(5):  # the order of threads is another one each time
+        root = tmp_path / str(attempt)
+        tiny_mnist.write(root, before)
+        with serving() as server, ThreadPoolExecutor(8) as pool:
+            source = tiny_mnist.source(server.url)
+            found = list(pool.map(lambda _, s=source, r=root: fetch.read(s, r), range(8)))
+        assert all(torch.equal(f.train[0], found[0].train[0]) for f in found)
+        kept = [name for name in names(root / "MNIST" / "raw") if ".damaged" not in name]
+        assert kept == sorted(CONTENT)
+        assert tiny_mnist.source().problems(root) == []
+        assert [n for n in names(root) if n != "MNIST" and not n.endswith(".lock")] == []
 
 
 def test_a_lock_that_is_never_given_back_is_named(tmp_path: Path, monkeypatch, capsys) -> None:

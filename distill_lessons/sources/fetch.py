@@ -87,7 +87,7 @@ def fetch(source: Source, root: Path) -> None:
                 for download in wanted:
                     _from_mirrors(download, source.mirrors, staging)
                 for file in (file for download in wanted for file in download.files):
-                    _place(staging / file.path, root / file.path)
+                    _place(file, staging, root)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
@@ -206,17 +206,17 @@ def _unpack(download: Download, packed: Path, staging: Path) -> None:
                 member = tar.extractfile(file.path)
                 if member is None:
                     raise ValueError(f"{file.path} is no regular file")
-                _keep(file, member.read(LARGEST), staging)
+                _stage(file, member.read(LARGEST), staging)
         return
     [file] = download.files
     if download.name.endswith(".gz") and not file.path.endswith(".gz"):
         with gzip.open(packed) as unpacked:
-            _keep(file, unpacked.read(LARGEST), staging)
+            _stage(file, unpacked.read(LARGEST), staging)
     else:
-        _keep(file, packed.read_bytes(), staging)
+        _stage(file, packed.read_bytes(), staging)
 
 
-def _keep(file: File, content: bytes, staging: Path) -> None:
+def _stage(file: File, content: bytes, staging: Path) -> None:
     if not file.is_published(content):
         raise ValueError(f"{file.path} is not the published file")
     path = staging / file.path
@@ -227,17 +227,28 @@ def _keep(file: File, content: bytes, staging: Path) -> None:
         os.fsync(sink.fileno())
 
 
-def _place(staged: Path, target: Path) -> None:
-    """Rename a verified file into its place; whatever stands there is kept under another name."""
+def _place(file: File, staging: Path, root: Path) -> None:
+    """Rename a verified file into its place; a damaged one there is kept under another name."""
+    target = root / file.path
+    if not file.problem(root):
+        return  # another kernel was first
     target.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(target):
+        _keep_aside(target)
+    (staging / file.path).replace(target)
+
+
+def _keep_aside(target: Path) -> None:
     aside, number = target.with_name(f"{target.name}.damaged"), 1
-    while aside.exists():
+    while os.path.lexists(aside):
         number += 1
         aside = target.with_name(f"{target.name}.damaged-{number}")
-    with contextlib.suppress(FileNotFoundError):
-        target.replace(aside)
-        print(f"{target} was damaged; it is kept as {aside.name}.")
-    staged.replace(target)
+    try:
+        os.link(target, aside)  # so that there is never nothing, should somebody read meanwhile
+    except OSError:  # a folder, or a file system without links
+        with contextlib.suppress(FileNotFoundError):
+            target.replace(aside)
+    print(f"{target} was damaged; it is kept as {aside.name}.")
 
 
 def _not_found(source: Source, root: Path, problems: list[str], why: str) -> FileNotFoundError:
