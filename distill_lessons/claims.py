@@ -264,6 +264,6 @@ def _display(made: Claim) -> None:
     except ImportError:
         get_ipython = None
     if get_ipython is None or get_ipython() is None:
-        print(made)  # a plain script
+        page.say(made)  # a plain script
     else:
         display(made)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from typing import Any, Literal
 
 Tone = Literal["good", "bad", "nearly", "ask", "plain"]
@@ -68,6 +69,15 @@ def _marked(found: re.Match[str]) -> str:
     return f"<code>{code}</code>" if code else f"<em>{stressed}</em>"
 
 
+def say(text: object) -> None:
+    """Print a line; what the stream's encoding lacks is written with backslashes."""
+    try:
+        print(text)
+    except UnicodeEncodeError:  # a script on Windows whose output goes into a file
+        encoding = sys.stdout.encoding
+        print(str(text).encode(encoding, errors="backslashreplace").decode(encoding))
+
+
 def show(markup: str, text: str, *, kind: str = "text/html") -> Any:
     """Show HTML in a notebook, and its text where there is no HTML or no notebook.
 
@@ -83,7 +93,7 @@ def show(markup: str, text: str, *, kind: str = "text/html") -> Any:
     from IPython.display import display
 
     if get_ipython() is None:
-        print(text)  # a plain script
+        say(text)  # a plain script
         return None
     return display({kind: markup, "text/plain": text}, raw=True, display_id=True)
 

@@ -100,7 +100,7 @@ def _question(key: str, *, live: bool) -> _Question:
 def _note(key: str, guess: Guess | None) -> None:
     _questions[key].guess = guess
     if message := record.note_guess(key, guess):
-        print(message)
+        page.say(message)
 
 
 def _checked(guess: Guess, made: _Question) -> Guess:

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import platformdirs
 
+from distill_lessons import page
 from distill_lessons.sources.catalogue import SOURCES
 
 PROFILES = ("cpu", "full")
@@ -136,7 +137,7 @@ def begin(full_minutes_on_cpu: float | None = None) -> Settings:
         torch.set_num_threads(1)
     if found.device == "cpu":
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    print(found.describe(full_minutes_on_cpu))
+    page.say(found.describe(full_minutes_on_cpu))
     return found
 
 

@@ -18,7 +18,8 @@ MOST_AT_THE_ROOT = 20
 # those that are named themselves. An import goes down, or stays within one package.
 FLOORS = [
     {"sources.catalogue", "sources.readers", "sources.record", "sources.__init__"},
-    {"settings", "seeds", "files", "page", "__init__"},
+    {"page", "files", "__init__"},
+    {"settings", "seeds"},
     {"tensors", "claims", "progress", "asking"},
     {"sources"},
     {"data"},

@@ -112,6 +112,27 @@ def test_both_ways_to_start_go_through_here() -> None:
     assert (said.returncode, said.stderr.count("\n")) == (2, 1)
 
 
+def test_a_lesson_run_as_a_script_prints_what_the_stream_can_hold(tmp_path: Path) -> None:
+    """As `jupyter nbconvert --to script` makes it, with its output in a file on Windows."""
+    code = (
+        "from distill_lessons import claims, predictions, settings\n"
+        "from distill_lessons.exercises import catalogue\n"
+        "settings.begin()\n"
+        "for ex in catalogue.of_lesson('03').values():\n"
+        "    ex.check(lambda *a: '≥'); ex.check('🎉'); ex.solution(sure=True)\n"
+        "    for _ in range(9): ex.hint()\n"
+        "predictions.predict('99.a', 'How much is T²?', unit='points', guess=5)\n"
+        "predictions.compare('99.a', claims.mean_effect([1.0, 2.0], unit='points', per='ë'))\n"
+        "claims.claim('T² ≥ 🎉', 2.0, above=1)\n"
+    )
+    env = {"PYTHONIOENCODING": "ascii", "DISTILL_RECORD": str(tmp_path / "ë" / "🎉.json")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=os.environ | env, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert r"T\xb2 \u2265 \U0001f389" in done.stdout
+
+
 # --- every command, on a stream of a small encoding ----------------------------------------------
 
 

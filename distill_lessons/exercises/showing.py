@@ -40,7 +40,7 @@ def hint(made: Exercise) -> None:
     """Show the next hint."""
     number, most = _hints_shown[made.key], len(made.hints)
     if number == most:
-        print(f"There is no further hint. ex.{made.name}.solution() shows the solution.")
+        page.say(f"There is no further hint. ex.{made.name}.solution() shows the solution.")
         return
     _hints_shown[made.key] += 1
     head, text = f"Hint {number + 1} of {most}:", made.hints[number]
@@ -51,11 +51,11 @@ def hint(made: Exercise) -> None:
 def solution(made: Exercise, *, sure: bool) -> None:
     """Show the solution to those who are sure, highlighted as code is in this notebook."""
     if made.solved_by is None:
-        print("In a graded lab the solution stays with your instructor.")
+        page.say("In a graded lab the solution stays with your instructor.")
     elif not sure:
         left = len(made.hints) - _hints_shown[made.key]
         hints = f"{left} hint{'' if left == 1 else 's'} you have not seen. " if left else ""
-        print(f"Are you sure? {hints}Run ex.{made.name}.solution(sure=True) to see it.")
+        page.say(f"Are you sure? {hints}Run ex.{made.name}.solution(sure=True) to see it.")
     else:
         code = made.solved_by.code
         page.show(f"```python\n{code}\n```", code, kind="text/markdown")
@@ -131,4 +131,4 @@ def _note(made: Exercise, found: Verdict) -> None:
 
 def _tell(message: str) -> None:
     if message:
-        print(message)
+        page.say(message)
