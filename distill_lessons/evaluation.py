@@ -77,14 +77,8 @@ def as_input(model: nn.Module, x: Tensor) -> Tensor:
         TypeError: if the model is no module, or x no tensor.
         ValueError: if they are on different devices, or a layer has no weights yet.
     """
-    check_type("the model", model, nn.Module, "a torch.nn.Module, such as models.mlp(...)")
+    check_built(model)
     check_tensor("x", x)
-    for name, parameter in model.named_parameters():
-        if is_lazy(parameter):
-            raise ValueError(
-                f"layer {name.rpartition('.')[0]!r} has no weights yet; run the net once on an "
-                "input, model(x[:1]), before you use it here."
-            )
     weights = list(model.parameters())
     devices = {weight.device for weight in weights}
     if devices and x.device not in devices:
@@ -94,6 +88,22 @@ def as_input(model: nn.Module, x: Tensor) -> Tensor:
     if x.is_floating_point() and precisions and x.dtype not in precisions:
         return x.to(precisions[0])
     return x
+
+
+def check_built(model: nn.Module) -> None:
+    """Raise an error unless a model is a module whose layers all have weights.
+
+    Raises:
+        TypeError: if it is no module.
+        ValueError: if a lazy layer has not made its weights yet.
+    """
+    check_type("the model", model, nn.Module, "a torch.nn.Module, such as models.mlp(...)")
+    for name, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            raise ValueError(
+                f"layer {name.rpartition('.')[0]!r} has no weights yet; run the net once on an "
+                "input, model(x[:1]), before you use it here."
+            )
 
 
 # What torch says when inputs have another shape or type than a layer was built for.

@@ -117,8 +117,17 @@ def test_tokens_attention_and_tuples() -> None:
     assert table.loc["embed", "inputs"] == ("input",)
     assert table.loc["remember", "inputs"] == ("embed", "attend")
     assert table["parameters"].sum() == sum(p.numel() for p in net.parameters())
-    assert np.isnan(table.loc["attend", "multiply_adds"])  # no rule: said, not guessed
+    # 6 tokens: 8·24 in; 2 heads of 6·6·4 twice; 8·8 out. 6 steps of 4 gates, 8 + 5 numbers to 5.
+    assert table.loc["attend", "multiply_adds"] == 6 * 192 + 2 * 2 * 144 + 6 * 64
+    assert table.loc["remember", "multiply_adds"] == 6 * 4 * 13 * 5
     plots.layer_graph(table.reset_index())
+
+
+def test_a_layer_with_weights_of_which_nothing_is_counted_is_not_called_free() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.PReLU(), nn.ReLU(), nn.Linear(4, 3))
+    costs = structure.layers(net, X).set_index("layer")["multiply_adds"]
+    assert np.isnan(costs["2"])
+    assert costs.drop("2").tolist() == [0, 0, 256, 0, 12]
 
 
 def test_a_look_leaves_no_trace() -> None:

@@ -51,6 +51,31 @@ def test_cost_of_images_that_pool_unevenly() -> None:
     assert net(torch.rand(2, *SHAPE)).shape == (2, 5)
 
 
+class Reader(nn.Module):
+    """Attention over the rows of an image, then an LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attend = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.remember = nn.LSTM(8, 4, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.remember(self.attend(x[:, 0]))[0][:, -1]
+
+
+def test_cost_of_attention_and_memory_by_hand() -> None:
+    # 6 rows of 8: 8·24 in, 2 heads of 6·6·4 twice, 8·8 out, 8·16 and 16·8 after it; LSTM: 4 gates
+    attention = 6 * 192 + 2 * 2 * 144 + 6 * 64 + 2 * 6 * 128
+    assert count_multiply_adds(Reader(), (1, 6, 8)) == attention + 6 * 4 * (8 + 4) * 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_cost_of_other_precisions_and_of_a_net_without_weights(dtype: torch.dtype) -> None:
+    assert count_multiply_adds(mlp((1, 4, 4), 3, (8,)).to(dtype), (1, 4, 4)) == 128 + 24
+    assert count_multiply_adds(nn.Flatten(), (1, 4, 4)) == 0
+    assert count_parameters(nn.Flatten()) == 0
+
+
 def test_counting_leaves_the_model_alone() -> None:
     net = mlp((1, 4, 4), 3, (8,), dropout=0.5)
     net[2].eval()
@@ -153,7 +178,26 @@ def test_latency_is_the_median_of_the_timed_passes(monkeypatch) -> None:
     net = mlp((1, 4, 4), 3, (8,))
     net.register_forward_hook(count)
     assert latency(net, torch.rand(1, 1, 4, 4), repeats=3) == pytest.approx(2.0)
-    assert passes == 8
+    assert passes == 9  # one to see that the net takes such images
+
+
+def test_latency_waits_for_the_device_of_the_images(monkeypatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", waited.append)
+    for name in ("cpu", "cuda:1", "mps"):
+        models._wait_for(torch.device(name))
+    assert waited == [torch.device("cuda:1"), torch.device("mps")]
+    monkeypatch.setattr(models, "_wait_for", waited.append)
+    waited.clear()
+    latency(mlp((1, 4, 4), 3, (8,)), torch.rand(1, 1, 4, 4), repeats=2)
+    assert waited == [torch.device("cpu")] * 2 * (5 + 2)  # before and after each pass
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+def test_latency_spoils_no_weights_that_are_made_on_the_way() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.utils.weight_norm(nn.Linear(16, 3)))
+    latency(net, torch.rand(1, 1, 4, 4), repeats=1)
+    net(torch.rand(1, 1, 4, 4)).sum().backward()
 
 
 def test_latency_is_positive_and_restores_the_mode() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from distill_lessons.explain import forward
+from distill_lessons.models import multiply_adds
 
 JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Cat": "concatenate", "Stack": "stack"}
 NO_MULTIPLY_ADDS = (nn.Embedding, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
@@ -34,8 +35,9 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
 
     Returns:
         One row per call: `layer` (its name, with "#2" for a second call), `kind`, `output_shape`
-        (without N), `parameters` (counted at the first call), `multiply_adds` per input (NaN where
-        we have no rule; norms and activations count 0), `inputs` (names of the layers that feed it)
+        (without N), `parameters` (counted at the first call), `multiply_adds` per input, as
+        `models.multiply_adds` counts them (NaN where it counts none though there are weights; norms
+        and activations count 0), `inputs` (names of the layers that feed it)
         and `joined_by` (the operation that brought several inputs together). The first row is the
         input; a last row "output" appears where `forward` joins layers at its end. Parameters that
         belong to no layer, such as a free `nn.Parameter`, are not listed.
@@ -52,6 +54,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
     made: dict[Any, int] = {}  # autograd node -> row that produced it; keeps the nodes alive
     counted: set[nn.Parameter] = set()
     calls: dict[str, int] = {}
+    start_count = 0  # multiply-adds before the layer that runs
 
     def record(
         name: str, kind: str, out: Tensor, sources: Sequence[int], join: str, **costs: float
@@ -70,27 +73,35 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
             }
         )
 
+    def before(layer: nn.Module, args: Any) -> None:
+        nonlocal start_count
+        start_count = count()
+
     def hook(name: str) -> Callable[..., Any]:
         def after(layer: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
             sources, join = _sources([*_tensors(args), *_tensors(kwargs)], made)
             new = [p for p in layer.parameters() if p not in counted]
             counted.update(new)
+            spent = count() - start_count
+            free = isinstance(layer, NO_MULTIPLY_ADDS) or not list(layer.parameters())
+            cost = {
+                "parameters": sum(p.numel() for p in new),
+                "multiply_adds": spent if spent or free else float("nan"),
+            }
             # clone: an autograd node of its own, also for layers that pass their input through
             out = _clone(out)
-            first = _tensors(out)[0]
-            cost = {"parameters": sum(p.numel() for p in new)}
-            record(name, forward.kind_of(layer), first, sources, join, **cost)
-            rows[-1]["multiply_adds"] = _multiply_adds(layer, first)
+            record(name, forward.kind_of(layer), _tensors(out)[0], sources, join, **cost)
             made.update((t.grad_fn, len(rows) - 1) for t in _tensors(out) if t.grad_fn is not None)
             return out
 
         return after
 
     for name, module in _layers_of(twin):
+        module.register_forward_pre_hook(before)
         module.register_forward_hook(hook(name), with_kwargs=True)
     device = next((p.device for p in twin.parameters()), x.device)
     start = x[:1].detach().to(device)
-    with torch.enable_grad():
+    with torch.enable_grad(), multiply_adds() as count:
         start = (start.requires_grad_() if start.is_floating_point() else start).clone()
         record("input", "Input", start, [], "")
         if start.grad_fn is not None:
@@ -154,13 +165,3 @@ def _clone(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.clone()
     return type(value)(_clone(part) for part in value) if type(value) in (tuple, list) else value
-
-
-def _multiply_adds(layer: nn.Module, out: Tensor) -> float:
-    """Return the multiply-adds of one input, for the layers whose rule is known."""
-    if isinstance(layer, nn.Linear):
-        return out[0].numel() * layer.in_features
-    if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return out[0].numel() * layer.weight[0].numel()  # weight (out, in / groups, *kernel)
-    free = isinstance(layer, NO_MULTIPLY_ADDS) or not list(layer.parameters())
-    return 0 if free else float("nan")
