@@ -137,7 +137,8 @@ def test_an_answer_that_spoils_its_arguments_spoils_nothing_else():
         z /= T
         return z.softmax(1)
 
-    assert SOFT.judge(soft).state == "correct"
+    assert SOFT.judge(soft).text.startswith("On z = [[0, 1]], T = 2: your function changes z")
+    assert SOFT.judge(soften).state == "correct"
     assert SOFT.judge(lambda z, T: z.zero_().softmax(1)).state == "not yet"
 
 

@@ -19,10 +19,11 @@ from types import EllipsisType
 from typing import Any, Literal
 
 from distill_lessons import settings
-from distill_lessons.exercises import showing
+from distill_lessons.exercises import showing, values
 from distill_lessons.exercises.compare import difference, plain
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Place, Solution, call
 from distill_lessons.exercises.verdict import State, Verdict
+from distill_lessons.exercises.watching import NotCounted, watched
 
 LATER = Verdict("noted", "Your answer is compared when the lab is graded.")
 
@@ -48,6 +49,9 @@ class Exercise:
             place spoils nothing.
         ask: runs an answer on a case's arguments and returns what is compared; by default
             `call`. Another one returns named properties, where more than one output is right.
+        may_change: places of the arguments that an answer may change in place, from 0.
+        not_by: functions of the package that do what is asked. An answer that calls one of them
+            does not count.
         options: for choices: what may be answered, such as ``("a", "b", "c")``.
         tolerance: relative.
         lesson: two digits, such as ``"03"``. This and what follows comes from where the exercise's
@@ -67,6 +71,8 @@ class Exercise:
     points: int = 1
     cases: Callable[[int], Sequence[Case]] | None = None
     ask: Callable[..., Any] = call
+    may_change: tuple[int, ...] = ()
+    not_by: tuple[Callable[..., Any], ...] = ()
     options: tuple[str, ...] = ()
     tolerance: float = 1e-3
     lesson: str = ""
@@ -125,8 +131,12 @@ class Exercise:
         for case in self.cases(seed):
             try:
                 outputs.append(self.output(answer, case))
-            except NotImplementedError:
-                return Verdict("not attempted", "")
+            except NotCounted as error:
+                return Verdict("not yet", f"On {case.words}: {error}")
+            except NotImplementedError as error:
+                if not error.args:  # torch says what it has not; a blank exercise says nothing
+                    return Verdict("not attempted", "")
+                return Verdict("not yet", f"On {case.words}: {_raised(error, answer)}")
             except (Exception, SystemExit) as error:
                 return Verdict("not yet", f"On {case.words}: {_raised(error, answer)}")
         return self.compare(outputs, seed)
@@ -135,8 +145,12 @@ class Exercise:
         """Run an answer on one case and return its plain output.
 
         Raises:
+            NotCounted: if the answer changes its arguments, or is not the learner's own work.
             Exception: whatever the answer raises; TypeError if what it returns is no answer.
         """
+        return self._asked(watched(answer, may_change=self.may_change, not_by=self.not_by), case)
+
+    def _asked(self, answer: Any, case: Case) -> Any:
         # Whatever a learner's code writes to stderr, a grader would count as a failure.
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -175,7 +189,7 @@ class Exercise:
         """Return the right plain output of every case that `seed` draws."""
         assert self.cases is not None
         assert self.judged_by is not None
-        return [self.output(self.judged_by.reference, case) for case in self.cases(seed)]
+        return [self._asked(self.judged_by.reference, case) for case in self.cases(seed)]
 
     def _recognise(self, outputs: Sequence[Any], expected: list[Any], seed: int) -> Mistake | None:
         """Find the classic mistake that gives these very outputs."""
@@ -184,7 +198,7 @@ class Exercise:
         for mistake in self.judged_by.mistakes:
             for case, got in zip(self.cases(seed), outputs, strict=True):
                 try:
-                    theirs = self.output(mistake.answer, case)
+                    theirs = self._asked(mistake.answer, case)
                 except Exception:
                     break  # this mistake does not even run on this case
                 if difference(got, theirs, self.tolerance):
@@ -194,31 +208,26 @@ class Exercise:
         return None
 
     def _judge_value(self, answer: Any) -> Verdict:
+        got: str | float
         try:
-            got = plain(answer)
-        except (TypeError, ValueError) as error:
-            return Verdict("not yet", f"{self.name} holds no answer: {error}.")
-        if self.options and isinstance(got, str):
-            got = "".join(got.casefold().split())  # "B 1" is "b1"
-        if self.options and got not in self.options:
-            listed = ", ".join(f'"{option}"' for option in self.options)
-            return Verdict("not yet", f"Answer with one of {listed}; {self.name} is {answer!r}.")
+            if self.options:
+                got = values.choice(self.name, answer, self.options)
+            else:
+                got = values.number(self.name, answer)
+        except ValueError as error:
+            return Verdict("not yet", str(error))
         if self.solved_by is None or self.judged_by is None:
             return LATER
         expected = self.solved_by.answer
-        if difference(got, plain(expected), self.tolerance) is None:
+        if difference(got, expected, self.tolerance) is None:
             return Verdict("correct", "")
         for mistake in self.judged_by.mistakes:
-            if difference(got, plain(mistake.answer), self.tolerance) is None:
+            if difference(got, mistake.answer, self.tolerance) is None:
                 return Verdict("not yet", mistake.says)
+        if isinstance(got, str):
+            return Verdict("not yet", "")
         # The right value is not said: the learner has only looked once.
-        return Verdict("not yet", "" if self.options else _direction(got, expected))
-
-
-def _direction(got: Any, expected: Any) -> str:
-    if not isinstance(got, int | float):
-        return f"The answer is a number, and this is {got!r}."
-    return f"{got:g} is too {'small' if got < float(expected) else 'large'}."
+        return Verdict("not yet", f"{got:g} is too {'small' if got < expected else 'large'}.")
 
 
 def _raised(error: BaseException, answer: Any) -> str:

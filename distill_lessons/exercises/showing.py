@@ -12,7 +12,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from distill_lessons import asking, page, settings
-from distill_lessons.exercises import record
+from distill_lessons.exercises import record, unread
 from distill_lessons.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ def verdict(made: Exercise, answer: Any) -> Verdict:
     blank = answer is None or isinstance(answer, EllipsisType)
     if made.options and blank and settings.load().live:
         return _offered(made)
-    found = made.judge(answer)
+    if error := unread.syntax_error(made.name):
+        said = f"Python cannot read your last version of {made.name}: {error}. So the one before "
+        found = Verdict("not yet", f"{said}it is still in force, and is not judged.")
+    else:
+        found = made.judge(answer)
     if found.state != "not attempted":
         _note(made, found)
     page.show(*_boxed(made, found))

@@ -88,6 +88,7 @@ def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[st
         `outputs`, a list for every seed; or `blank`; or `says`, why the answer cannot be right.
     """
     from distill_lessons.exercises.compare import plain
+    from distill_lessons.exercises.watching import NotCounted
 
     if answer is None or isinstance(answer, EllipsisType):
         return {"blank": True}
@@ -104,8 +105,10 @@ def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[st
                 for case in made.cases(seed):
                     where = f"On {case.words}: "
                     found[-1].append(made.output(answer, case))
-    except NotImplementedError:
-        return {"blank": True}
+    except NotCounted as error:
+        return {"says": f"{where}{error}"}
+    except NotImplementedError as error:
+        return {"says": f"{where}{_in_a_line(error)}"} if error.args else {"blank": True}
     except TooLong:
         return {"says": f"{where}your code ran longer than {seconds:g} seconds."}
     except BaseException as error:

@@ -72,6 +72,7 @@ exercise = Exercise(
     ),
     cases=_labelled_batches,
     ask=_watched,
+    may_change=(0,),
 )
 
 # ==== Judging =====================================================================================

@@ -61,6 +61,7 @@ exercise = Exercise(
     ),
     cases=_batches,
     ask=_two_steps,
+    may_change=(0, 1),
 )
 
 # ==== Judging =====================================================================================

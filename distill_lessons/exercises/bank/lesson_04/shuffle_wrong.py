@@ -35,7 +35,6 @@ def _properties(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, 
         "the shape of the answer": str(tuple(first.shape)) if first.ndim else "no table",
         "the logits of every row, sorted": [],
         "the top class keeps its logit": False,
-        "z itself is left as it was": torch.equal(z, given),
         "the wrong classes are shuffled": False,
         "every row is shuffled in its own way": False,
         "the same dice, thrown again, give another order": not torch.equal(first, second),
@@ -117,10 +116,6 @@ def _unseeded_dice(z: Tensor, dice: torch.Generator) -> Tensor:
     return _shuffled(z, other)
 
 
-def _in_place(z: Tensor, dice: torch.Generator) -> Tensor:
-    return z.copy_(_shuffled(z, dice))
-
-
 def _averaged(z: Tensor, dice: torch.Generator) -> Tensor:
     top = z.max(1, keepdim=True).values
     return torch.where(z == top, z, (z.sum(1, keepdim=True) - top) / (z.shape[1] - 1))
@@ -157,12 +152,6 @@ judging = Judging(
             _unseeded_dice,
             "The order comes from other dice than the given ones, so nobody can repeat it: the "
             "same seed gives another table each time. Hand `dice` on as `generator`.",
-        ),
-        Mistake(
-            "in place",
-            _in_place,
-            "z itself is shuffled, and every later cell that uses the table is spoiled. Work on a "
-            "copy.",
         ),
         Mistake(
             "nothing is shuffled", lambda z, dice: z.clone(), "Every logit is where it was before."

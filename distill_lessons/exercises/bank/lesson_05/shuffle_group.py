@@ -30,10 +30,9 @@ def _groups(seed: int) -> list[Case]:
     ]
 
 
-def _keeps_x(answer: Any, x: Tensor, group: Tensor, order: Tensor) -> Any:
-    before = x.clone()
+def _explained(answer: Any, x: Tensor, group: Tensor, order: Tensor) -> Any:
     try:
-        found = answer(x, group, order)
+        return answer(x, group, order)
     except IndexError as error:
         if "broadcast together" in str(error):  # `[order, group]`: the first thing one writes
             error.args = (
@@ -42,7 +41,6 @@ def _keeps_x(answer: Any, x: Tensor, group: Tensor, order: Tensor) -> Any:
                 "`order`, and of these the columns of the group.",
             )
         raise
-    return None if found is None else {"images": found, "x is as it was": torch.equal(x, before)}
 
 
 exercise = Exercise(
@@ -58,7 +56,7 @@ exercise = Exercise(
         "Write them to `mixed[:, group]`, and give `mixed` the shape of x.",
     ),
     cases=_groups,
-    ask=_keeps_x,
+    ask=_explained,
 )
 
 # ==== Judging =====================================================================================
@@ -71,11 +69,6 @@ def _not_written_back(x: Tensor, group: Tensor, order: Tensor) -> Tensor:
     return x.clone()
 
 
-def _in_place(x: Tensor, group: Tensor, order: Tensor) -> Tensor:
-    x.copy_(group_by_mask(x, group, order))
-    return x
-
-
 judging = Judging(
     reference=group_by_mask,
     mistakes=(
@@ -84,12 +77,6 @@ judging = Judging(
             _not_written_back,
             "The images come back unchanged. A shuffled column has to be written into the copy; "
             "to give a new name to it changes nothing.",
-        ),
-        Mistake(
-            "in place",
-            _in_place,
-            "Your images are right, but x itself was changed. `flatten` of a tensor shares its "
-            "memory, so work on a copy.",
         ),
         Mistake(
             "whole images",

@@ -23,14 +23,6 @@ def _pictures(seed: int) -> list[Case]:
     return every
 
 
-def _keeps_x(
-    answer: Any, model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int
-) -> Any:
-    before = x.clone()
-    found = answer(model, x, credit, baseline, k)
-    return None if found is None else {"curve": found, "x is as it was": torch.equal(x, before)}
-
-
 exercise = Exercise(
     title="A deletion curve",
     kind="code",
@@ -47,7 +39,6 @@ exercise = Exercise(
         "takes the value of `baseline.flatten()` at its place.",
     ),
     cases=_pictures,
-    ask=_keeps_x,
 )
 
 # ==== Judging =====================================================================================
@@ -70,12 +61,6 @@ def _deleted(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: i
     return _path(model, x, credit, baseline).softmax(1)[:, k]
 
 
-def _in_place(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Tensor:
-    curve = _deleted(model, x, credit, baseline, k)
-    x.copy_(baseline)
-    return curve
-
-
 def _each_alone(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Map:
     found = [float(model(x).softmax(1)[0, k])]
     for feature in credit.flatten().argsort(descending=True).tolist():
@@ -89,12 +74,6 @@ def _each_alone(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k
 judging = Judging(
     reference=_deleted,
     mistakes=(
-        Mistake(
-            "in place",
-            _in_place,
-            "Your curve is right, but the image x was overwritten. `flatten` and `view` of a "
-            "tensor share its memory, so work on a copy.",
-        ),
         Mistake(
             "smallest first",
             lambda model, x, credit, *given: _deleted(model, x, -credit, *given),
