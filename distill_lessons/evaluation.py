@@ -45,7 +45,7 @@ def predict(
     # could not enter a backward pass later.
     with torch.no_grad(), evaluating(model):
         for parts in zip(*inputs, strict=True):
-            with _refusing(x):
+            with refusing(x):
                 # Copies, since a net that works on its input in place would change the data.
                 z = model(*(part.clone() for part in parts))
             check_type("what the model returns", z, Tensor, "logits, a tensor (N, K)")
@@ -111,7 +111,7 @@ _MISFIT = re.compile(r"shape|size|dimension|channels|dtype|type|out of range|exp
 
 
 @contextmanager
-def _refusing(x: Tensor) -> Iterator[None]:
+def refusing(x: Tensor) -> Iterator[None]:
     """Put the name, shape and type of the inputs before torch's words for a misfit."""
     try:
         yield

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from distill_lessons.data import UNLABELLED
+from distill_lessons.settings import number
+from distill_lessons.tensors import check_tensor
 
 
 def soft_targets(logits: Tensor, T: float = 1.0) -> Tensor:
@@ -101,6 +103,7 @@ def entropy(probabilities: Tensor) -> Tensor:
     Raises:
         ValueError: if the rows are not distributions; give probabilities, not logits.
     """
+    check_tensor("probabilities", probabilities)
     p = probabilities
     if p.ndim != 2 or (p < 0).any() or not torch.allclose(p.sum(1), p.new_ones(len(p)), atol=1e-4):
         raise ValueError(
@@ -129,6 +132,9 @@ def logit_matching(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 def centred(logits: Tensor) -> Tensor:
     """Return logits minus their mean over classes: the part of them that a softmax sees."""
+    check_tensor("logits", logits)
+    if not logits.is_floating_point():
+        raise ValueError(f"logits has type {logits.dtype}; logits are floats: use .float().")
     return logits - logits.mean(-1, keepdim=True)
 
 
@@ -159,6 +165,8 @@ def _divergences(
     a student is close to its teacher, ``T² KL = T² log E_p[exp(gap/T)]`` is therefore computed from
     the gap between their logits; its limit for large T is that of `logit_matching`.
     """
+    precision = torch.promote_types(teacher_logits.dtype, student_logits.dtype)
+    teacher_logits, student_logits = teacher_logits.to(precision), student_logits.to(precision)
     log_p, log_q = _log_soft_targets(teacher_logits, T), _log_soft_targets(student_logits, T)
     p = log_p.exp()
     # Where p underflows to 0 its log is still finite: 0 * (log p - log q) is 0, as in the limit.
@@ -202,21 +210,22 @@ def _kd_loss(
 
 
 def check_temperature(T: float) -> None:
-    """Raise a ValueError unless T is a positive finite number."""
-    if not 0 < float(T) < float("inf"):
+    """Raise an error unless T is a positive finite number."""
+    if not 0 < number("T", T) < float("inf"):
         raise ValueError(f"T={T} must be a positive number; T=1 is the plain softmax.")
 
 
 def check_alpha(alpha: float) -> None:
-    """Raise a ValueError unless alpha is in [0, 1]."""
-    if not 0 <= float(alpha) <= 1:
+    """Raise an error unless alpha is in [0, 1]."""
+    if not 0 <= number("alpha", alpha) <= 1:
         raise ValueError(
             f"alpha={alpha} must be in [0, 1]: 1 is labels only, 0 is soft targets only."
         )
 
 
 def check_logits(argument: str, logits: Tensor) -> None:
-    """Raise a ValueError unless `logits` is a finite ``(N, K)`` tensor with N >= 1 and K >= 2."""
+    """Raise an error unless `logits` is a finite ``(N, K)`` tensor with N >= 1 and K >= 2."""
+    check_tensor(argument, logits)
     if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2:
         raise ValueError(f"{argument} has shape {tuple(logits.shape)}; logits need (N, K), K >= 2.")
     if not logits.is_floating_point():
@@ -239,7 +248,8 @@ def check_same_shape(argument: str, a: Tensor, other: str, b: Tensor) -> None:
 
 
 def check_labels(argument: str, labels: Tensor, logits: Tensor) -> None:
-    """Raise a ValueError unless `labels` are int64 from 0 to K-1 (or UNLABELLED), one per row."""
+    """Raise an error unless `labels` are int64 from 0 to K-1 (or UNLABELLED), one per row."""
+    check_tensor(argument, labels)
     if labels.shape != logits.shape[:1]:
         raise ValueError(
             f"{argument} has shape {tuple(labels.shape)} for {logits.shape[0]} rows of logits; "

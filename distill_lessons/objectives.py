@@ -122,6 +122,15 @@ def check_last_batch(model: nn.Module, split: Split, batch_size: int, n_steps: i
         )
 
 
+def check_loss(loss: Loss) -> None:
+    """Raise a TypeError unless `loss` is a function, and no module of torch, which takes others."""
+    if not callable(loss) or isinstance(loss, nn.Module):
+        raise TypeError(
+            f"loss={loss!r} must be a function of logits, labels and indices, such as "
+            "lambda z, y, index: torch.nn.functional.cross_entropy(z, y)."
+        )
+
+
 def check_value(value: Tensor) -> None:
     """Raise a ValueError unless `value` is one number that depends on trained weights."""
     if not isinstance(value, Tensor) or value.ndim > 0:

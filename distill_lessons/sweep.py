@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import evaluation
+from distill_lessons import evaluation, losses
 from distill_lessons.claims import Effect, mean_effect
 from distill_lessons.data import Split
 from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.tensors import check_type
+from distill_lessons.training import check_callable
 
 
 def sweep(
@@ -50,11 +52,16 @@ def sweep(
     Raises:
         ValueError: if one of the lists is empty, or as in `fit_many`.
     """
+    check_callable(build=build)
+    for argument, values in {"Ts": Ts, "alphas": alphas, "seeds": seeds}.items():
+        check_type(argument, values, Iterable, "a list")
     grid = list(itertools.product(seeds, Ts, alphas))
     if not grid:
         raise ValueError("seeds, Ts and alphas must each hold at least one value.")
     students = [build(seed) for seed, _, _ in grid]
-    z = evaluation.predict(students[0], measure.x[:1])  # (1, K)
+    check_type("what build returns", students[0], nn.Module, "an untrained net")
+    _check_measured("measure", measure)
+    z = evaluation.first_answer(students[0], measure)  # (1, K)
     evaluation.labels_of("measure", measure, z.expand(len(measure), -1))
     run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
     fit_many(
@@ -75,18 +82,27 @@ def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
     """Return ``accuracy`` and ``loss`` of every student on a labelled split, one row each.
 
     Raises:
-        ValueError: if an image has no label, or one that the students do not know.
+        TypeError: if `students` are no nets, or `split` no Split.
+        ValueError: if an image has no label, or one that the students do not know, or a logit is
+            not finite.
     """
-    if split.mask is not None:
-        raise ValueError(
-            "split has a mask, but stacked nets take x alone; use evaluation.evaluate."
-        )
+    _check_measured("split", split)
     z = predict_many(students, split.x)  # (S, N, K)
+    for s, logits in enumerate(z):
+        losses.check_logits(f"the answer of students[{s}]", logits)
     y = evaluation.labels_of("split", split, z[0])
     accuracy = (z.argmax(2) == y).float().mean(1)
     log_q = torch.log_softmax(z, 2)
     loss = -log_q.gather(2, y.expand(len(z), -1)[..., None])[..., 0].mean(1)
     return pd.DataFrame({"accuracy": accuracy.tolist(), "loss": loss.tolist()})
+
+
+def _check_measured(argument: str, split: Split) -> None:
+    check_type(argument, split, Split, "a Split, such as data.valid")
+    if split.mask is not None:
+        raise ValueError(
+            f"{argument} has a mask, but stacked nets take x alone; use evaluation.evaluate."
+        )
 
 
 def paired_effect(

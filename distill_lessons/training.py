@@ -33,6 +33,7 @@ from distill_lessons.objectives import (
     batch_of,
     batches,
     check_last_batch,
+    check_loss,
     check_value,
     cross_entropy,
     of_logits,
@@ -147,7 +148,9 @@ def fit(
         objective = of_logits(loss)
     elif loss is not cross_entropy:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
-    check_callable(objective=objective, schedule=schedule, augment=augment)
+    optional = {"schedule": schedule, "augment": augment}
+    given = {name: function for name, function in optional.items() if function is not None}
+    check_callable(objective=objective, **given)
     _check_fit(model, valid, accept_loss, lr, weight_decay)
     optimizer = torch.optim.AdamW(
         _weights(model, *also), lr=lr, weight_decay=weight_decay, fused=True
@@ -229,19 +232,14 @@ def check_rate(lr: float) -> None:
 
 
 def check_callable(**functions: object) -> None:
-    """Raise a TypeError unless every argument is a function, or None."""
+    """Raise a TypeError unless every argument is a function."""
     for argument, function in functions.items():
-        if function is not None and not callable(function):
-            raise TypeError(f"{argument}={function!r} must be a function; see training.fit.")
+        if not callable(function):
+            raise TypeError(f"{argument}={function!r} must be a function.")
 
 
 def _check_loss(model: nn.Module, split: Split, loss: Loss) -> None:
-    check_callable(loss=loss)
-    if loss is None or isinstance(loss, nn.Module):
-        raise TypeError(
-            f"loss={loss} must be a function of logits, labels and indices, such as "
-            "lambda z, y, index: torch.nn.functional.cross_entropy(z, y)."
-        )
+    check_loss(loss)
     if loss is not cross_entropy:
         predict(model, *split.take([0]).inputs)  # refuses inputs that do not fit
         return

@@ -6,9 +6,11 @@ where `training.fit` would have taken it alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +21,11 @@ from distill_lessons import evaluation, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
 from distill_lessons.fast import alike, batched, closed_form
-from distill_lessons.objectives import Loss
+from distill_lessons.objectives import Loss, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import generator
-from distill_lessons.settings import whole_number
-from distill_lessons.tensors import class_labels
+from distill_lessons.settings import number, whole_number
+from distill_lessons.tensors import check_tensor, check_type, class_labels
 
 
 def fit_many(
@@ -79,9 +81,13 @@ def fit_many(
     alike.check_alike(students)
     alike.check_trainable(students)
     n_students = len(students)
+    check_type("split", split, Split, "a Split, such as data.train")
+    split = replace(split, x=evaluation.as_input(students[0], split.x).detach())
     if split.mask is not None:
         raise ValueError("split has a mask, but stacked nets take x alone; use training.fit.")
-    seeds = list(range(n_students)) if seeds is None else list(seeds)
+    seeds = range(n_students) if seeds is None else seeds
+    check_type("seeds", seeds, Iterable, "a list of whole numbers, one for each student")
+    seeds = list(seeds)
     Ts, alphas = _one_each("T", T, n_students), _one_each("alpha", alpha, n_students)
     if len(seeds) != n_students:
         raise ValueError(
@@ -94,8 +100,11 @@ def fit_many(
             "at; give them to the loss itself."
         )
     if loss is not None:
+        check_loss(loss)
         alphas = [0.0] * n_students  # whether labels are needed, the loss must know
-    rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows.cpu()
+    rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows
+    check_tensor("rows", rows)
+    rows = rows.cpu()
     _check_rows(rows, alphas, split)
     if z_teacher is None:
         if loss is None and any(a < 1 for a in alphas):
@@ -174,7 +183,7 @@ def _fit_chunk(
             # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
             shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
             epoch = rows.gather(1, shuffled).to(split.x.device)
-            for index in epoch.split(batch_size, dim=1)[: steps - done]:  # (S, B)
+            for index in epoch.split(min(batch_size, n), dim=1)[: steps - done]:  # (S, B)
                 x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
                 z = run(params, buffers, x)  # (S, B, K)
                 slopes = gradient(z, labels[index], index)
@@ -211,7 +220,9 @@ def _check_rows(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
 
 
 def _one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
-    each = [float(v) for v in (np.full(n, value) if np.ndim(value) == 0 else np.asarray(value))]
+    single = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
+    values: Any = [value] * n if single else value
+    each = [number(argument, v) for v in values]
     if len(each) != n:
         raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
     return each
@@ -245,6 +256,7 @@ def predict_many(
     chunk = whole_number("chunk", chunk)
     batch_size = whole_number("batch_size", batch_size)
     alike.check_alike(students)
+    x = evaluation.as_input(students[0], x)
     if alike.shared_weights(students[0]):  # torch would leave its stand-ins in a repeated layer
         return torch.stack([evaluation.predict(net, x, batch_size=batch_size) for net in students])
     return torch.cat(
@@ -258,9 +270,10 @@ def predict_many(
 def _predict_chunk(students: Sequence[nn.Module], x: Tensor, batch_size: int, start: int) -> Tensor:
     with torch.no_grad(), _all(evaluation.evaluating, students):
         params, buffers = stack_module_state(list(students))
-        alike.check_same_forward(students, params, buffers, x[:8], start)
-        parts = [
-            vmap(partial(batched.forward, students[0], part))(params, buffers)
-            for part in x.split(max(1, batch_size // len(students)))
-        ]
+        with evaluation.refusing(x):
+            alike.check_same_forward(students, params, buffers, x[:8], start)
+            parts = [
+                vmap(partial(batched.forward, students[0], part))(params, buffers)
+                for part in x.split(min(len(x), max(1, batch_size // len(students))))
+            ]
     return torch.cat(parts, dim=1)
