@@ -35,6 +35,8 @@ FORBIDDEN = {
     "time stamp": re.compile(r"\b(?:19|20)\d\d-\d\d-\d\d\b|\b\d{1,2}:\d\d(?::\d\d)?\b"),
     "memory address": re.compile(r"\bat 0x[0-9a-fA-F]{6,}"),
 }
+# Apple's GPUs have no float64, and DISTILL_DEVICE may name one.
+DOUBLE_ON_A_DEVICE = re.compile(r"(?<!\.cpu\(\))\.double\(\)")
 PACKED = re.compile(r"[A-Za-z0-9+/]{200,}=*")  # base64: of a picture, or what a viewer shows
 
 
@@ -76,6 +78,8 @@ def _in_cell(cell: dict[str, Any], descriptions: list[str]) -> Iterator[str]:
         compile(TransformerManager().transform_cell(source), "cell", "exec")
     except SyntaxError as error:
         yield f"does not compile ({error.msg})"
+    if DOUBLE_ON_A_DEVICE.search(source):
+        yield "double precision before .cpu(), which not every device has"
     for output in outputs:
         if output["output_type"] == "error":
             yield "an error is stored"
@@ -188,6 +192,7 @@ BREAKAGES: dict[str, tuple[Callable[[Any], Any], str]] = {
         "the median code cell has 10 lines",
     ),
     "no Python": (lambda n: n["cells"][1].update(source="for x in"), "does not compile"),
+    "doubles": (lambda n: n["cells"][1].update(source="x.double()"), "before .cpu()"),
     "error": (
         lambda n: n["cells"][1].update(outputs=[v4.new_output("error", ename="E", evalue="x")]),
         "an error is stored",

@@ -43,7 +43,8 @@ def terms(
         torch.stack([Ts, torch.ones_like(Ts)], -1),
         torch.stack([(1 - alphas) * Ts**2, alphas], -1),
     )
-    temperatures, weights = (pair[..., None, None].to(like) for pair in pairs)
+    # First the type, then the device: not every GPU has doubles.
+    temperatures, weights = (p[..., None, None].to(like.dtype).to(like.device) for p in pairs)
     return temperatures, weights
 
 
