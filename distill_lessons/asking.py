@@ -117,7 +117,9 @@ def show(widget: Any) -> None:
     """Show buttons or a field, and nothing at all where there are no widgets."""
     from IPython.display import display
 
-    display(widget._repr_mimebundle_() | {"text/plain": "", "text/html": ""}, raw=True)
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    bundle = {"application/vnd.jupyter.widget-view+json": view, "text/plain": "", "text/html": ""}
+    display(bundle, raw=True)
 
 
 def _kept(box: Any) -> Any:

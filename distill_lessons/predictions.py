@@ -29,6 +29,7 @@ class _Question:
     guess: Guess | None = None
     asked: Any = None  # the handle of the question's output
     widget: Any = None
+    trouble: str = ""  # why the guess could not be kept
     measured: Effect | str | None = None
     compared: Any = None  # the handle of the comparison's output
 
@@ -68,6 +69,8 @@ def predict(
     made.text, made.options, made.unit = question, explained, unit
     if guess is not None:
         _note(key, _checked(guess, made))
+    elif made.guess is not None and not _fits(made):
+        made.guess = None  # it answered an older version of the question
     made.asked = page.show(*_ask(made, live=live))
     if live and made.asked is not None:
         _show_widget(key, made)
@@ -99,8 +102,11 @@ def _question(key: str, *, live: bool) -> _Question:
 
 def _note(key: str, guess: Guess | None) -> None:
     _questions[key].guess = guess
-    if message := record.note_guess(key, guess):
-        page.say(message)
+    _questions[key].trouble = record.note_guess(key, guess)
+
+
+def _fits(made: _Question) -> bool:
+    return made.guess in made.options if made.options else not isinstance(made.guess, str)
 
 
 def _checked(guess: Guess, made: _Question) -> Guess:
@@ -144,6 +150,9 @@ def _ask(made: _Question, *, live: bool) -> tuple[str, str]:
     if made.guess is not None:
         body += f"<br>You predicted: {html.escape(_shown(made))}."
         text += f"\nYou predicted: {_shown(made)}."
+        if made.trouble:
+            body += f"<br><small>{page.prose(made.trouble)}</small>"
+            text += f"\n{made.trouble}"
     elif not live:
         body += f" <small>({html.escape(wanted)})</small>"
     if live:

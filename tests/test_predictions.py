@@ -102,14 +102,26 @@ def test_a_guess_outlives_its_kernel(shown: Any, monkeypatch, tmp_path) -> None:
     assert covered(shown.outputs[-1])
 
 
-def test_a_guess_that_cannot_be_kept_says_so_once_and_counts(
-    shown: Any, monkeypatch, tmp_path, capsys
-) -> None:
+def test_a_guess_that_cannot_be_kept_says_so_and_counts(shown: Any, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("DISTILL_RECORD", str(tmp_path))  # a folder
-    predict("00.a", "Which?", ("more", "less"), guess="less")
-    assert capsys.readouterr().out.count("is not a regular file") == 1
+    predict("00.a", "Which?", ("more", "less"))
     compare("00.a", "less")
-    assert "Right!" in shown.outputs[-1][0]
+    assert "is not a regular file" not in shown.outputs[0][0]  # nothing was to be kept
+    shown.choose("less")
+    assert "is not a regular file" in shown.outputs[0][0]
+    assert "Right!" in shown.outputs[1][0]
+
+
+def test_a_guess_at_an_older_version_of_the_question_is_none(
+    shown: Any, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("DISTILL_RECORD", str(tmp_path / "progress.json"))
+    predict("00.a", "Which?", ("more", "less"), guess="less")
+    for options in (("higher", "lower"), ()):
+        monkeypatch.setattr(predictions, "_questions", {})
+        predict("00.a", "Which?", options)
+        compare("00.a", "lower" if options else 5.0)
+        assert covered(shown.outputs[-1])
 
 
 # --- what is asked for, and what is refused ------------------------------------------------------

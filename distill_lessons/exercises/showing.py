@@ -34,9 +34,8 @@ def verdict(made: Exercise, answer: Any) -> Verdict:
         found = Verdict("not yet", f"{said}it is still in force, and is not judged.")
     else:
         found = made.judge(answer)
-    if found.state != "not attempted":
-        _note(made, found)
-    page.show(*_boxed(made, found))
+    trouble = _note(made, found) if found.state != "not attempted" else ""
+    page.show(*_boxed(made, found, trouble=trouble))
     return found
 
 
@@ -98,9 +97,8 @@ def _offered(made: Exercise) -> Verdict:
         if all(picked):
             choice = "".join(picked)
             found = made.judge(choice)
-            _note(made, found)
-            _tell(record.note_guess(made.key, choice))
-            page.replace(handle, *_boxed(made, found, choice, offered=True))
+            trouble = _note(made, found) or record.note_guess(made.key, choice)
+            page.replace(handle, *_boxed(made, found, choice, trouble, offered=True))
 
     def row(column: int) -> Any:
         ticked = picked[column] or None
@@ -113,9 +111,14 @@ def _offered(made: Exercise) -> Verdict:
 
 
 def _boxed(
-    made: Exercise, found: Verdict, choice: str = "", *, offered: bool = False
+    made: Exercise,
+    found: Verdict,
+    choice: str = "",
+    trouble: str = "",
+    *,
+    offered: bool = False,
 ) -> tuple[str, str]:
-    """Return a verdict as HTML and as text, with what to do next."""
+    """Return a verdict as HTML and as text, with what to do next and what could not be kept."""
     text = found.text
     if found.state == "correct":
         text = onward(made)
@@ -124,13 +127,15 @@ def _boxed(
     elif found.state == "noted" and choice:
         text += f' To hand it in, write `{made.name} = "{choice}"` into the cell above.'
     shown = f"{choice}: {text}" if choice else text
+    if trouble:
+        shown = f"{shown}\n{trouble}".strip()
     bundle = replace(found, text=shown)._repr_mimebundle_(after=asking.RERUN if offered else "")
     return bundle["text/html"], bundle["text/plain"]
 
 
-def _note(made: Exercise, found: Verdict) -> None:
+def _note(made: Exercise, found: Verdict) -> str:
     state = record.SOLVED if found.state == "correct" else record.TRIED
-    _tell(record.note(made.key, state=state, tries=1))
+    return record.note(made.key, state=state, tries=1)
 
 
 def _tell(message: str) -> None:
