@@ -86,7 +86,9 @@ def test_ten_is_ten(answer: object) -> None:
 def test_what_is_no_number_is_refused_in_words(answer: object) -> None:
     verdict = TEN.judge(answer)
     assert verdict.state == "not yet"
-    assert "The answer is a number, and odds is " in verdict.text or "holds no answer" in verdict.text
+    assert (
+        "The answer is a number, and odds is " in verdict.text or "holds no answer" in verdict.text
+    )
     assert "too large" not in verdict.text
 
 
