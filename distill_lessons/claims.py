@@ -251,19 +251,19 @@ def claim(
             raise ValueError(f"{side}={bound} is no bound; give a finite number.")
     if not isinstance(effect, Effect):
         effect = Effect(float(effect), float(effect), float(effect))
-    made = Claim(statement, effect, above, below)
-    _display(made)
-    if settings.load().strict and not made.holds:
-        raise ClaimFailed(str(made))
+    finding = Claim(statement, effect, above, below)
+    _display(finding)
+    if settings.load().strict and not finding.holds:
+        raise ClaimFailed(str(finding))
 
 
-def _display(made: Claim) -> None:
+def _display(finding: Claim) -> None:
     try:
         from IPython import get_ipython
         from IPython.display import display
     except ImportError:
         get_ipython = None
     if get_ipython is None or get_ipython() is None:
-        page.say(made)  # a plain script
+        page.say(finding)  # a plain script
     else:
-        display(made)
+        display(finding)

@@ -112,7 +112,7 @@ def test_what_a_stopped_copy_left_is_completed(bundled: Path, tmp_path: Path) ->
         (mine / "01_more.ipynb").write_text(left)
         copied = lessons.copy_missing(bundled, mine)
         assert copied == lessons.Copied(completed=("01_more.ipynb",))
-        assert str(copied) == "completed 01_more.ipynb, of which there was only the beginning"
+        assert str(copied) == "completed 01_more.ipynb, left unfinished by an interrupted copy"
         assert contents(mine)["01_more.ipynb"] == '"course 01"'
 
 
@@ -134,7 +134,7 @@ def test_a_copy_that_comes_out_otherwise_is_refused(
 ) -> None:
     whole = files.write_new
     monkeypatch.setattr(files, "write_new", lambda path, content: whole(path, content[:-1] + b"?"))
-    with pytest.raises(OSError, match="is not what was written; the disk may be failing"):
+    with pytest.raises(OSError, match="does not contain what was written; the disk may be failing"):
         lessons.copy_missing(bundled, tmp_path / "notebooks")
 
 
@@ -235,7 +235,7 @@ def test_an_installation_without_lessons_says_so(
         lessons, "__file__", str(tmp_path / "distill_lessons" / "course" / "lessons.py")
     )
     with pytest.raises(
-        ValueError, match="There are no lessons in .* Install the package again, from its wheel"
+        ValueError, match="There are no lessons in .* Reinstall the package from its wheel"
     ):
         lessons.bundled()
 

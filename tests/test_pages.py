@@ -70,7 +70,7 @@ def test_the_command_writes_the_course_with_no_link_to_a_notebook(
     assert [p.stem for p in written] == [
         p.stem for p in sorted((ROOT / "notebooks").glob("*.ipynb"))
     ]
-    assert f"{len(written)} pages, the first of them" in result.output
+    assert f"Pages: {len(written)}, the first of them" in result.output
     for page in written:
         text = page.read_text(encoding="utf-8")
         links = re.findall(r'<a href="([^"#]+)', text)

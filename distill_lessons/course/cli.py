@@ -1,6 +1,6 @@
 """The command ``distill-lessons``: run, lab, doctor, data, progress, pages; release and grade.
 
-Says what the other modules found, and turns it into an exit code: 0 all is well, 1 a lesson or
+Prints what the other modules find and turns it into an exit code: 0 all is well, 1 a lesson or a
 check failed, 2 the command cannot be carried out, 130 interrupted.
 """
 
@@ -22,9 +22,17 @@ from distill_lessons.course.terminal import refusals, shown, spell_out, start
 if TYPE_CHECKING:
     from distill_lessons.course.running import Result
 
-# Seconds for one cell of the cpu profile, which is meant to take at most twenty: only a cell that
-# hangs takes so long, even on a slow and busy machine.
+# Seconds for one cell of the cpu profile, which is meant to take at most twenty: even on a slow and
+# busy machine only a cell that hangs takes this long.
 TIMEOUT = 600
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[LESSON]...",
+        help="Numbers, names or paths, such as 04; 'all' for every lesson. [default: the core]",
+    ),
+]
 
 app = typer.Typer(
     help="Lessons on knowledge distillation and on explaining models, every claim measured.",
@@ -46,7 +54,7 @@ def _course(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -56,13 +64,7 @@ def _course(
 
 @app.command()
 def run(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[LESSON]...",
-            help="Numbers, names or paths of lessons, such as 04; none for the core, all for all.",
-        ),
-    ] = None,
+    names: Names = None,
     timeout: Annotated[
         int | None,
         typer.Option(
@@ -72,7 +74,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Execute lessons without a browser and write one report."""
+    """Run lessons without a browser and write a report on them."""
     with refusals():
         config = settings.load()
         folder = _lessons_folder()
@@ -111,7 +113,7 @@ def run(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
-    """Open JupyterLab at the first lesson; further arguments go to JupyterLab.
+    """Open JupyterLab at the first lesson; other arguments are passed on to it.
 
     For example: distill-lessons lab --no-browser --port 9999
     """
@@ -122,10 +124,10 @@ def lab(context: typer.Context) -> None:
         if not start.is_file():
             raise ValueError(
                 f"{lessons.START} is missing in {folder}. In a checkout restore it with "
-                "`git checkout -- notebooks`; else install the package again."
+                "`git checkout -- notebooks`; otherwise reinstall the package."
             )
     os.environ.update(lessons.absolute_paths(os.environ, Path.cwd()))
-    # The folder above, so that reports under runs/ are in reach too.
+    # The folder above, so that the reports under runs/ can be opened too.
     _jupyterlab([f"--ServerApp.root_dir={folder.parent}", str(start), *context.args])
 
 
@@ -139,7 +141,7 @@ def doctor() -> None:
         print(check, flush=True)
         states.append(check.state)
     problems, warnings = states.count("problem"), states.count("warning")
-    print(f"\n{len(states)} checks: {problems} problems, {warnings} warnings.")
+    print(f"\nChecks: {len(states)}, problems: {problems}, warnings: {warnings}.")
     if problems:
         raise typer.Exit(1)
 
@@ -152,7 +154,7 @@ def progress() -> None:
     with refusals():
         path = settings.load().record
         if path is None:
-            raise ValueError("DISTILL_RECORD=0 keeps no progress; unset it to keep yours.")
+            raise ValueError("DISTILL_RECORD=0 keeps no progress. Unset it to keep yours.")
         entries, message = record.read(path)
     print(overview.overview(entries))
     print(message or f"Kept in {path}; it never leaves this machine.")
@@ -164,24 +166,18 @@ app.add_typer(datasets.app, name="data", no_args_is_help=True)
 @app.command()
 def pages(
     out: Annotated[Path, typer.Argument(help="The folder for the pages.")],
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[LESSON]...",
-            help="Numbers, names or paths of lessons, such as 04; none for all of them.",
-        ),
-    ] = None,
+    names: Names = None,
 ) -> None:
-    """Write lessons as web pages for readers, with the outputs stored in them.
+    """Write lessons as web pages, with their stored outputs, for those who only read.
 
-    Links lead from page to page. A browser fetches the signs of formulas from the network.
+    Links lead from page to page. The pages load MathJax, for formulas, from the network.
     """
     with refusals():
         folder = _lessons_folder()
         from distill_lessons.course import pages
 
         written = pages.write(lessons.find(names or [], folder), out)
-        print(f"{len(written)} pages, the first of them {shown(written[0])}")
+        print(f"Pages: {len(written)}, the first of them {shown(written[0])}.")
 
 
 app.command()(instructors.release)
@@ -226,7 +222,7 @@ def _conditions(config: settings.Settings) -> list[str]:
 
 
 def _jupyterlab(arguments: list[str]) -> None:
-    # In this process: JupyterLab's own handling of Ctrl-C (it asks) would not survive a parent.
+    # In this process: JupyterLab asks before it stops on Ctrl-C, which would not survive a parent.
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
 
     LabApp.launch_instance(argv=arguments)

@@ -21,14 +21,14 @@ Name = Annotated[
 
 @app.command()
 def get(name: Name = None) -> None:
-    """Fetch what is missing or damaged of a data set, or say that it is there."""
+    """Fetch what a data set lacks, or say that it is complete."""
     config, source = _meant(name)
     _say_ready(config, source)
 
 
 @app.command()
 def check(name: Name = None) -> None:
-    """Check a data set by the published hashes; nothing is fetched or changed."""
+    """Check a data set against its published hashes; nothing is fetched or changed."""
     config, source = _meant(name)
     problems = source.problems(config.data_dir)
     for problem in problems:
@@ -42,7 +42,7 @@ def check(name: Name = None) -> None:
 
 @app.command("list")
 def list_all() -> None:
-    """List the data sets, what each costs to fetch, and which are there."""
+    """List the data sets, the size of each download, and which are complete."""
     with refusals():
         root = settings.load().data_dir
     print(f"{'data set':<14}{'images':>8}  {'shape':<8}  {'download':>8}  state")
@@ -67,11 +67,11 @@ def _say_ready(config: settings.Settings, source: Source) -> None:
     from distill_lessons import data
 
     with refusals():
-        found = data.load(source.name, root=config.data_dir)
-        data.check_enough(found)
-    shape = "×".join(map(str, found.train.x.shape[1:]))
+        loaded = data.load(source.name, root=config.data_dir)
+        data.check_enough(loaded)
+    shape = "×".join(map(str, loaded.train.x.shape[1:]))
     print(
-        f"{source.name} is ready {source.where(config.data_dir)}: {len(found.train):,} images to "
-        f"train on, {len(found.valid):,} to validate, {len(found.test):,} to test; "
-        f"{found.n_classes} classes, {shape}."
+        f"{source.name} is ready {source.where(config.data_dir)}: {len(loaded.train):,} images to "
+        f"train on, {len(loaded.valid):,} to validate, {len(loaded.test):,} to test; "
+        f"{loaded.n_classes} classes, {shape}."
     )

@@ -1,7 +1,7 @@
-"""Is this machine ready for the lessons? One check a line, each with its remedy.
+"""Is this machine ready for the lessons? One line per check, each problem with its remedy.
 
-Every check is a function that returns results and never raises. Nothing is downloaded, and nothing
-is left behind.
+Every check is a function that returns a result and never raises. Nothing is downloaded, and
+nothing is left behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from distill_lessons.course.running import encryption
 from distill_lessons.settings import Settings, load
 
 GIB = 2**30
-# What a kernel that has imported everything holds, rounded up, and the same with room to breathe.
+# The memory of a kernel that has imported everything, rounded up; and a comfortable amount.
 MEMORY_NEEDED, MEMORY_EASY = 1.0 * GIB, 2.0 * GIB
 
 # Bytes that must fit into every folder we write to; an executed lesson takes about as much.
@@ -33,7 +33,7 @@ PROBE = "import sys; print(1 + 1, sys.executable, sys.prefix, sep='\\n')"
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one check: what was looked at, how it stands, what was seen, what to do."""
+    """The result of one check: what was checked, its state, what was found, and what to do."""
 
     name: str
     state: Literal["OK", "warning", "problem"]
@@ -41,7 +41,7 @@ class Check:
     remedy: str = ""
 
     def __str__(self) -> str:
-        """Return the result as a line, with the remedy on a second one where there is any."""
+        """Return the result as one line, with a second line for the remedy if there is one."""
         line = f"{self.state:<8} {self.name}: {self.seen}"
         return line + (f"\n         → {self.remedy}" if self.remedy else "")
 
@@ -50,7 +50,7 @@ def examine(cwd: Path) -> Iterator[Check]:
     """Yield the result of every check, each as soon as it is known.
 
     Args:
-        cwd: the folder in which the learner works.
+        cwd: the learner's current folder.
     """
     yield python(sys.version_info[:3])
     torch_works = package("torch")
@@ -65,7 +65,7 @@ def examine(cwd: Path) -> Iterator[Check]:
     except ValueError as error:
         yield Check("settings", "problem", "not understood", str(error))
     except (ImportError, RuntimeError, OSError):
-        pass  # torch is broken, and said so above
+        pass  # torch is broken, as reported above
     if torch_works.state != "problem":
         yield device(config)
         yield threads()
@@ -85,24 +85,26 @@ def python(version: tuple[int, ...]) -> Check:
     """Check the version of Python."""
     seen = ".".join(map(str, version)) + f" ({sys.executable})"
     if version < (3, 11):
-        return Check("Python", "problem", seen, "Install Python 3.11 or later and start anew.")
+        return Check(
+            "Python", "problem", seen, "Install Python 3.11 or later and create a new environment."
+        )
     return Check("Python", "OK", seen)
 
 
 def package(name: str) -> Check:
-    """Check that a package can be imported, and is not older than what the course was tested on."""
+    """Check that a package can be imported and is not older than the oldest version tested."""
     try:
         if name == "jupyterlab":
-            # Importing it loads a web server: seconds for nothing, since no binary could fail.
+            # Importing it would take seconds to load a web server, and it has no binaries to fail.
             importlib.util.find_spec(name)
         else:
             importlib.import_module(name)
         version = importlib.metadata.version(name)
-    except Exception as error:  # a broken binary raises whatever it likes
+    except Exception as error:  # a broken binary may raise anything
         return Check(name, "problem", _short(error), _install(name))
     oldest = _oldest_tested(name)
     if oldest and _numbers(version) < _numbers(oldest):
-        seen = f"{version}, older than {oldest}, the oldest that was tested"
+        seen = f"{version}, older than {oldest}, the oldest version tested"
         return Check(name, "warning", seen, _install(name))
     return Check(name, "OK", version)
 
@@ -112,8 +114,8 @@ def torchvision() -> Check:
     check = package("torchvision")
     if check.state == "problem" and ("torchvision::" in check.seen or "symbol" in check.seen):
         remedy = (
-            "torch and torchvision do not belong together: they come from different places or "
-            "times. Install both at once, from one place: python -m pip install "
+            "torch and torchvision do not match: they are from different releases or indexes. "
+            "Reinstall them together, from one index: python -m pip install "
             "--force-reinstall --no-cache-dir torch torchvision"
         )
         return Check("torchvision", "problem", check.seen, remedy)
@@ -121,23 +123,23 @@ def torchvision() -> Check:
 
 
 def device(config: Settings | None) -> Check:
-    """Check which device is used and which ones are there."""
+    """Check which device is used and which are available."""
     import torch
 
-    found, cuda = ["cpu"], torch.cuda
+    available, cuda = ["cpu"], torch.cuda
     if cuda.is_available():
-        found += [f"cuda ({cuda.get_device_name(i)})" for i in range(cuda.device_count())]
+        available += [f"cuda ({cuda.get_device_name(i)})" for i in range(cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    seen = "found " + ", ".join(found)
+        available.append("mps")
+    seen = f"available: {', '.join(available)}"
     if config is None:
         return Check("device", "OK", seen)
     seen = f"{config.device} is used; {seen}"
     if config.profile == "full" and config.device == "cpu":
         remedy = (
             "The full profile is made for a GPU. Unset DISTILL_PROFILE, or set DISTILL_DEVICE=mps."
-            if "mps" in found
-            else "The full profile is made for a GPU and is slow here. Unset DISTILL_PROFILE."
+            if "mps" in available
+            else "The full profile is made for a GPU and slow here. Unset DISTILL_PROFILE."
         )
         return Check("device", "warning", seen, remedy)
     return Check("device", "OK", seen)
@@ -159,31 +161,33 @@ def threads() -> Check:
 
 
 def memory() -> Check:
-    """Check that a kernel with all packages loaded finds room."""
+    """Check that there is room for a kernel with all packages loaded."""
     import psutil  # type: ignore[import-untyped]
 
     free = float(psutil.virtual_memory().available)
-    seen = f"{free / GIB:.1f} GiB free; a lesson needs about {MEMORY_NEEDED / GIB:g}"
+    seen = f"{free / GIB:.1f} GiB free; a lesson needs about {MEMORY_NEEDED / GIB:g} GiB"
     if free < MEMORY_EASY:
         state: Literal["warning", "problem"] = "problem" if free < MEMORY_NEEDED else "warning"
-        return Check("memory", state, seen, "Close other programs and kernels you no longer use.")
+        return Check(
+            "memory", state, seen, "Close other programs, and kernels that you no longer use."
+        )
     return Check("memory", "OK", seen)
 
 
 def folder(name: str, path: Path, remedy: str, *, needed: bool = True) -> Check:
-    """Check that a file can be written in `path`, or that `path` could be made there."""
+    """Check that a file can be written to `path`, or that the folder could be created."""
     there = path.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
     try:
         with tempfile.TemporaryFile(dir=there) as file:
-            file.write(bytes(ROOM))  # on a full disk an empty file can still be made
+            file.write(bytes(ROOM))  # an empty file can be created even on a full disk
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        seen = f"cannot write in {path} ({error.strerror})"
+        seen = f"cannot write to {path} ({error.strerror})"
         return Check(name, "problem" if needed else "warning", seen, remedy)
-    return Check(name, "OK", f"can write in {path}")
+    return Check(name, "OK", f"can write to {path}")
 
 
 def temporary_folder() -> Check:
@@ -191,7 +195,7 @@ def temporary_folder() -> Check:
     remedy = "Make room there, or set TMPDIR to a folder of your own."
     try:
         return folder("temporary folder", Path(tempfile.gettempdir()), remedy)
-    except FileNotFoundError as error:  # none of the usual ones can be written to
+    except FileNotFoundError as error:  # none of the usual folders can be written to
         return Check("temporary folder", "problem", str(error), remedy)
 
 
@@ -237,13 +241,13 @@ def data_set(config: Settings) -> Check:
     if source.files:
         remedy = f"Fetch it before class: distill-lessons data get {source.name}"
         return Check("data set", "warning", "; ".join(problems), remedy)
-    remedy = "Give the path of a folder that holds one folder of images per class."
+    remedy = "Give the path of a folder with one folder of images per class."
     return Check("data set", "problem", problems[0], remedy)
 
 
 def kernel(name: str = "python3") -> Check:
-    """Check that the lessons' kernel starts, computes, and belongs to this Python."""
-    said: list[str] = []
+    """Check that the lessons' kernel starts, computes, and runs this Python."""
+    output: list[str] = []
     try:
         from jupyter_client.manager import KernelManager
 
@@ -257,28 +261,28 @@ def kernel(name: str = "python3") -> Check:
                 PROBE,
                 store_history=False,
                 timeout=60,
-                output_hook=lambda m: said.append(m["content"].get("text", "")),
+                output_hook=lambda m: output.append(m["content"].get("text", "")),
             )
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)
     except Exception as error:
         return Check("kernel", "problem", _short(error), _install("ipykernel"))
-    lines = "".join(said).splitlines()
+    lines = "".join(output).splitlines()
     if len(lines) != 3 or lines[0] != "2":
-        seen = f"{name!r} answered {''.join(said)!r}"
+        seen = f"{name!r} answered {''.join(output)!r}"
         return Check("kernel", "problem", seen, _install("ipykernel"))
     return judge_kernel(name, executable=lines[1], prefix=lines[2])
 
 
 def judge_kernel(name: str, executable: str, prefix: str) -> Check:
-    """Return whether a kernel of this `executable` and `prefix` is in our own environment.
+    """Check that a kernel with this `executable` and `prefix` belongs to our environment.
 
     The prefix decides: in one environment ``python`` and ``python3`` are the same, and the
     executables of two environments may be links to one file.
     """
     if Path(prefix).resolve() == Path(sys.prefix).resolve():
-        return Check("kernel", "OK", f"{name!r} starts and is this Python")
+        return Check("kernel", "OK", f"{name!r} starts and runs this Python")
     remedy = f"Point it here: {sys.executable} -m ipykernel install --sys-prefix --name {name}"
     seen = f"{name!r} runs another Python, {executable}, not {sys.executable}"
     return Check("kernel", "problem", seen, remedy)

@@ -1,4 +1,4 @@
-"""Where the lessons are, how one is named, and how a learner gets a copy.
+"""Where the lessons are, what names they go by, and how a learner gets a copy.
 
 Knows notebooks as files only, and never overwrites what a learner wrote.
 """
@@ -21,10 +21,10 @@ class Copied:
     """What happened to each file when the lessons were copied; names are relative to the folder.
 
     Attributes:
-        added: those that were not there.
-        completed: those of which there was only the beginning, from a copy that was stopped.
-        changed: those that differ from the course's version: the learner's work.
-        damaged: those that are not even notebooks any more.
+        added: those that were missing.
+        completed: those that an interrupted copy had left unfinished.
+        changed: those that differ from the course's version: the learner's own work.
+        damaged: those that can no longer be read as notebooks.
     """
 
     added: tuple[str, ...] = ()
@@ -34,20 +34,22 @@ class Copied:
 
     def __str__(self) -> str:
         """Return one line for the learner, or nothing where nothing happened."""
-        said = {
+        phrases = {
             "copied {}": self.added,
-            "completed {}, of which there was only the beginning": self.completed,
+            "completed {}, left unfinished by an interrupted copy": self.completed,
             "kept your own version of {}": self.changed,
             "{} is damaged: delete or rename it to get the course's version": self.damaged,
         }
-        return "; ".join(words.format(", ".join(names)) for words, names in said.items() if names)
+        return "; ".join(
+            words.format(", ".join(names)) for words, names in phrases.items() if names
+        )
 
 
 def bundled() -> tuple[Path, bool]:
     """Return the folder with the course's own lessons, and whether it is a checkout's.
 
     Raises:
-        ValueError: if the installation carries no lessons.
+        ValueError: if the installation contains no lessons.
     """
     package = Path(__file__).parents[1]
     carried, checkout = package / "_notebooks", package.parent / "notebooks"
@@ -56,16 +58,17 @@ def bundled() -> tuple[Path, bool]:
     if (package.parent / "pyproject.toml").is_file() and checkout.is_dir():
         return checkout, True
     raise ValueError(
-        f"There are no lessons in {package}. Install the package again, from "
-        "its wheel or a checkout: python -m pip install --force-reinstall --no-deps PATH"
+        f"There are no lessons in {package}. Reinstall the package from its wheel or "
+        "a checkout: python -m pip install --force-reinstall --no-deps PATH"
     )
 
 
 def workspace(cwd: Path) -> tuple[Path, Copied]:
-    """Return the folder of lessons to work in, making it where it does not exist.
+    """Return the folder of lessons to work in, and create it if it does not exist.
 
     Inside a checkout these are the checkout's notebooks. Elsewhere it is ``notebooks`` in the
-    current folder, or the current folder if it holds a lesson already; missing lessons are added.
+    current folder, or the current folder itself if it already contains a lesson; missing lessons
+    are added.
 
     Args:
         cwd: the learner's current folder.
@@ -74,7 +77,7 @@ def workspace(cwd: Path) -> tuple[Path, Copied]:
         The folder, and what was copied there.
 
     Raises:
-        ValueError: if the installation carries no lessons.
+        ValueError: if the installation contains no lessons.
         OSError: if the folder cannot be written.
     """
     source, checkout = bundled()
@@ -87,17 +90,17 @@ def workspace(cwd: Path) -> tuple[Path, Copied]:
 
 
 def copy_missing(source: Path, target: Path) -> Copied:
-    """Copy the files of `source` that `target` does not have; overwrite nothing of the learner's.
+    """Copy the files of `source` that `target` lacks; overwrite nothing of the learner's.
 
     Args:
         source: the folder with the course's lessons.
-        target: the learner's folder; made if need be.
+        target: the learner's folder; created if needed.
 
     Returns:
         The names of the files that were added or completed, and of those that differ.
 
     Raises:
-        OSError: if the target cannot be written; no file is left half copied.
+        OSError: if the target cannot be written to; no file is left half copied.
     """
     names: dict[str, list[str]] = {}
     for file in sorted(f for f in source.rglob("*") if f.is_file()):
@@ -115,14 +118,16 @@ def copy_missing(source: Path, target: Path) -> Copied:
                 files.write(copy, content)
                 state = "completed"
         if state in ("added", "completed") and _state(copy, content) != "same":
-            raise OSError(f"{copy} is not what was written; the disk may be failing") from None
+            raise OSError(
+                f"{copy} does not contain what was written; the disk may be failing"
+            ) from None
         names.setdefault(state, []).append(name.as_posix())
     names.pop("same", None)
-    return Copied(**{state: tuple(found) for state, found in names.items()})
+    return Copied(**{state: tuple(listed) for state, listed in names.items()})
 
 
 def _state(copy: Path, content: bytes) -> str:
-    """Tell how what is in a lesson's place stands to the course's version."""
+    """Compare a file with the course's version of it."""
     if not copy.is_file():
         return "changed"  # a folder, or a link to nowhere
     try:
@@ -142,7 +147,7 @@ def _state(copy: Path, content: bytes) -> str:
 
 
 def find(names: Sequence[str], folder: Path) -> list[Path]:
-    """Return the notebooks that are meant, in the order given and each once.
+    """Return the notebooks that the names stand for, in the order given, each once.
 
     Args:
         names: numbers (``"04"`` or ``"4"``), stems (``"04_distillation_runs"``) or paths of
@@ -150,7 +155,7 @@ def find(names: Sequence[str], folder: Path) -> list[Path]:
         folder: where the lessons are.
 
     Raises:
-        ValueError: if a name fits no lesson, or there are none; the message has the nearest name.
+        ValueError: if a name fits no lesson, with the nearest one; or if there are no lessons.
     """
     lessons = {file.stem: file for file in sorted(folder.glob("*.ipynb"))}
     numbers = {int(stem[:2]): stem for stem in lessons if stem[:2].isdigit()}
@@ -158,12 +163,12 @@ def find(names: Sequence[str], folder: Path) -> list[Path]:
         raise ValueError(f"There is no lesson in {folder}. Restore the files, or name a notebook.")
     if "all" in names:
         return list(lessons.values())
-    found = []
+    chosen = []
     for name in names or _core(lessons):
         if name.endswith(".ipynb") and Path(name).is_file():
-            found.append(Path(name).resolve())
+            chosen.append(Path(name).resolve())
         elif name.isdigit() and int(name) in numbers:
-            found.append(lessons[numbers[int(name)]])
+            chosen.append(lessons[numbers[int(name)]])
         else:
             stem = one_of(
                 "LESSON",
@@ -171,12 +176,12 @@ def find(names: Sequence[str], folder: Path) -> list[Path]:
                 lessons,
                 also="a number such as 04, or the path of a notebook",
             )
-            found.append(lessons[stem])
-    return list(dict.fromkeys(found))
+            chosen.append(lessons[stem])
+    return list(dict.fromkeys(chosen))
 
 
 def _core(stems: Iterable[str]) -> list[str]:
-    """Return the lessons without the electives; a notebook of the learner's own is none."""
+    """Return the lessons without the electives; a learner's own notebook is not an elective."""
     from distill_lessons.exercises.catalogue import LESSONS
 
     electives = {lesson.notebook for lesson in LESSONS.values() if not lesson.core}
@@ -186,8 +191,8 @@ def _core(stems: Iterable[str]) -> list[str]:
 def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """Return the variables with relative paths made absolute.
 
-    A kernel works in the folder of its notebook, so a path that is right where the learner typed it
-    would mean something else there.
+    A kernel runs in its notebook's folder, where a path that the learner typed elsewhere would mean
+    something else.
     """
     fixed = dict(env)
     for name in ("DISTILL_DATA", "DISTILL_RECORD"):
@@ -211,7 +216,7 @@ def unused(path: Path) -> Path:
 
 
 def new_folder(parent: Path, name: str) -> Path:
-    """Make and return a new folder ``parent/name``, with -2, -3, ... added if that is taken."""
+    """Create and return a folder ``parent/name``, with -2, -3, ... added if that is taken."""
     parent.mkdir(parents=True, exist_ok=True)
     while True:
         folder = unused(parent / name)

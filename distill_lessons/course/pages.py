@@ -1,6 +1,6 @@
 """Lessons as web pages with links from one to the next, for those who only read.
 
-Takes notebooks with the outputs that are stored in them; executes nothing.
+Takes notebooks with their stored outputs; executes nothing.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _LINK = re.compile(r"\]\(([^()\s/:#]+)\.ipynb((?:#[^()\s]*)?)\)")
 
 
 def write(notebooks: Sequence[Path], out: Path) -> list[Path]:
-    """Write a page for each notebook, in place of older ones.
+    """Write a page for each notebook, replacing older ones.
 
     Args:
-        notebooks: where the notebooks are. A link to one that is not among them stays as it is.
-        out: the folder for the pages; made if need be.
+        notebooks: where the notebooks are. Links to other notebooks stay as they are.
+        out: the folder for the pages; created if needed.
 
     Returns:
         The pages, in the order given.
 
     Raises:
-        ValueError: if one is no notebook, or two have the same name.
+        ValueError: if one is not a notebook, or two have the same name.
         OSError: if a page cannot be written.
     """
     import nbformat
@@ -57,11 +57,11 @@ def write(notebooks: Sequence[Path], out: Path) -> list[Path]:
 
 
 def _linked(notebook: Any, stems: Collection[str]) -> Any:
-    """Let links lead to the pages of `stems`, in place; return the notebook."""
+    """Turn links to the notebooks `stems` into links to their pages, in place."""
 
-    def to_page(found: re.Match[str]) -> str:
-        stem, section = found.groups()
-        return f"]({stem}.html{section})" if stem in stems else found[0]
+    def to_page(link: re.Match[str]) -> str:
+        stem, section = link.groups()
+        return f"]({stem}.html{section})" if stem in stems else link[0]
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

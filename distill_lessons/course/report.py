@@ -17,7 +17,7 @@ from typing import Any
 from distill_lessons.claims import MIME, UNITS, Effect
 from distill_lessons.course.running import Result, first_line
 
-UNREADABLE = "a claim is stored in a form that this version of the course does not know."
+UNREADABLE = "a claim is stored in a form that this version of the course cannot read."
 
 _NUMBER = re.compile(r"(?<![\w&#.])([-+]?)(\d[\d.,]*\d|\d)(?:e([-+]\d+))?(?![\w;])")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -107,7 +107,7 @@ def title_of(notebook: Any, stem: str) -> str:
 
 
 def problems(results: Iterable[Result]) -> list[str]:
-    """Return one line for every cell that failed and every claim that does not hold."""
+    """Return one line for each cell that failed and each claim that does not hold."""
     lines = []
     for result in results:
         for row in claims_of(result):
@@ -188,8 +188,8 @@ def typeset(text: str) -> Any:
     """
     from markupsafe import Markup, escape
 
-    def number(found: re.Match[str]) -> str:
-        sign, digits, power = found.groups()
+    def number(match: re.Match[str]) -> str:
+        sign, digits, power = match.groups()
         if power:
             power = "10" + str(int(power)).translate(_RAISED)
             digits = power if digits == "1" else f"{digits}·{power}"
@@ -236,8 +236,8 @@ def _interval(effect: Effect) -> str:
     return "none" if math.isnan(effect.low) else f"[{low}, {high}]"
 
 
-def _s(number: int, one: str, many: str) -> str:
-    return one if number == 1 else many
+def _s(number: int, singular: str, plural: str) -> str:
+    return singular if number == 1 else plural
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""A lesson executed without a browser: one kernel, cell by cell, until the end or an error.
+"""Run a lesson without a browser: one kernel, cell by cell, to the end or the first error.
 
 Knows notebooks as cells. Knows nothing about what a lesson teaches or how the result is shown.
 """
@@ -28,7 +28,7 @@ class Failure:
         cell: the number that Jupyter shows beside the cell, from 1; 0 if no cell was reached.
         line: the first line of that cell.
         error: the error in one line.
-        traceback: the whole of it as plain text.
+        traceback: the full traceback as plain text.
     """
 
     cell: int
@@ -39,15 +39,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """One executed lesson: its notebook as far as it got, and what it took.
+    """One executed lesson: its notebook as far as it got, and how long it took.
 
     Attributes:
         lesson: the source file.
         notebook: the executed notebook (nbformat 4); without cells if the file was unreadable.
-        seconds: wall-clock time, with the start of the kernel.
+        seconds: wall-clock time, including the start of the kernel.
         done: how many code cells were executed.
         total: how many there are.
-        failure: None if all of them were.
+        failure: None if the lesson ran to its end.
     """
 
     lesson: Path
@@ -70,20 +70,20 @@ def execute(
     timeout: float | None = None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
-    """Execute a lesson in a kernel of its own, in its folder, by this very Python.
+    """Execute a lesson in its own kernel, in its folder, with this very Python.
 
-    The file itself is only read. The first cell that fails ends the lesson; a cell with the tag
+    The file itself is only read. The first failing cell ends the lesson; a cell tagged
     ``raises-exception`` may raise.
 
     Args:
         lesson: the notebook.
         env: the kernel's environment variables.
-        timeout: seconds that one cell may take; None for any.
-        on_cell: called with the number of executed and of all code cells, first with 0.
+        timeout: seconds that one cell may take; None for no limit.
+        on_cell: called with the number of code cells executed and in all, first with 0.
 
     Returns:
-        The executed notebook and what became of it; `Result.interrupted` says whether the user
-        pressed Ctrl-C.
+        The executed notebook and the outcome; `Result.interrupted` is true if the user pressed
+        Ctrl-C.
     """
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
@@ -129,43 +129,43 @@ def execute(
         value = f"took longer than {timeout:g} seconds; allow more with --timeout"
         failure = _failure(cells, done, value)
     except DeadKernelError:
-        value = "the kernel died; the usual reason is too little memory"
+        value = "the kernel died, usually for lack of memory"
         failure = _failure(cells, done, value)
-    except (RuntimeError, OSError) as error:  # jupyter_client, when a kernel does not come up
+    except (RuntimeError, OSError) as error:  # jupyter_client, when a kernel does not start
         value = f"the kernel failed ({_one_line(error)}); run `distill-lessons doctor`"
         failure = _failure(cells, done, value)
-    except Exception as error:  # one odd lesson must not cost the report on the others
+    except Exception as error:  # one odd lesson must not cost the report on all others
         failure = _failure(cells, done, f"{type(error).__name__}: {_one_line(error)}")
     seconds = time.perf_counter() - start
     return Result(lesson, notebook, seconds, done, len(cells), failure)
 
 
 def encryption() -> str:
-    """Return what to ask of a kernel's channels; one without encryption prints a warning."""
+    """Return the encryption to ask of a kernel; one without it prints a warning."""
     import zmq
 
     return "auto" if zmq.has("curve") else "disabled"
 
 
 def keep(result: Result, folder: Path) -> Result:
-    """Write the executed notebook under a name that is free in `folder`.
+    """Write the executed notebook to `folder`, under a name that is free.
 
     Returns:
-        The result; with a failure if there was none so far and the notebook cannot be written.
+        The result; if the notebook cannot be written, with a failure unless it has one already.
     """
     import nbformat
 
     try:
         path = unused(folder / result.lesson.name)
         files.write(path, nbformat.writes(result.notebook) + "\n")
-    except Exception as error:  # a full disk, or what a cell displayed is not to be written as JSON
-        why = f"the executed notebook could not be kept: {_one_line(error)}"
+    except Exception as error:  # a full disk, or an output that is not JSON
+        why = f"the executed notebook could not be saved: {_one_line(error)}"
         return replace(result, failure=result.failure or Failure(0, "", why))
     return result
 
 
 def first_line(source: str) -> str:
-    """Return the first line of a cell that says something, shortened to 80 characters."""
+    """Return the first line of a cell that is not blank, shortened to 80 characters."""
     line = next((line.strip() for line in source.splitlines() if line.strip()), "")
     return line if len(line) <= 80 else line[:79] + "…"
 

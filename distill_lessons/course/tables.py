@@ -1,10 +1,10 @@
-"""What pages repeat, written from the one place that says it: lessons, and the course's address.
+"""What several pages repeat, generated from one place: the lessons, and the course's address.
 
 Run ``python -m distill_lessons.course.tables`` in a checkout after a change to the catalogue, to an
 exercise's header, to the length of a lesson, or to the address of the repository: the line `Source`
 of ``[project.urls]`` in ``pyproject.toml``, which is left out until there is one. A page marks the
-place with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a table of a notebook stands in a
-text cell of its own.
+place with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a notebook's table has a text cell
+of its own.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from distill_lessons.course import lessons
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.catalogue import LESSONS, Lesson
 
-# What a learner reads in a minute, and how long a code cell and its result are looked at.
+# How fast a learner reads, and how long a code cell and its result take to look at.
 WORDS_A_MINUTE, MINUTES_A_CELL = 180, 0.5
 
 
 def pages(notebooks: Path) -> dict[Path, str]:
-    """Return what every page with such a table should hold, by its path.
+    """Return what each page with such a table should contain, by its path.
 
     Args:
         notebooks: the folder of the lessons in a checkout.
@@ -53,20 +53,20 @@ def address(root: Path) -> str:
     """Return the address of the repository as ``pyproject.toml`` has it; "" until it has one.
 
     Raises:
-        ValueError: if it is no https address.
+        ValueError: if it is not an https address.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = str(project.get("urls", {}).get("Source", "")).removesuffix("/").removesuffix(".git")
-    if found and not re.fullmatch(r"https://[\w.-]+(/[\w.~-]+)+", found):
+    url = str(project.get("urls", {}).get("Source", "")).removesuffix("/").removesuffix(".git")
+    if url and not re.fullmatch(r"https://[\w.-]+(/[\w.~-]+)+", url):
         raise ValueError(
-            f"Source = {found!r} in [project.urls] of pyproject.toml is no address of a "
-            "repository; write one such as https://example.org/group/name, or leave it out."
+            f"Source = {url!r} in [project.urls] of pyproject.toml is not the address of "
+            "a repository; write one such as https://example.org/group/name, or leave it out."
         )
-    return found
+    return url
 
 
 def where(repository: str) -> str:
-    """Return how to get the course: with a public address, or from a checkout that one has.
+    """Return how to get the course: from its public address, or from a checkout.
 
     Args:
         repository: from `address`.
@@ -101,10 +101,10 @@ def where(repository: str) -> str:
 
 
 def filled(text: str, name: str, table: str) -> str:
-    """Return a page with a table in its place.
+    """Return a page with a table filled in.
 
     Raises:
-        ValueError: if it has no such place, or several.
+        ValueError: if the page has no place for it, or several.
     """
     begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
     if text.count(begin) != 1 or text.count(end) != 1:
@@ -118,7 +118,7 @@ def questions(folder: str, here: str = "") -> str:
 
     Args:
         folder: goes before a notebook's name in a link.
-        here: the notebook that the table stands in.
+        here: the notebook that contains the table.
     """
     rows = []
     for lesson in LESSONS.values():
@@ -130,7 +130,9 @@ def questions(folder: str, here: str = "") -> str:
 
 def goals() -> str:
     """Return a table of what each lesson teaches."""
-    return _table(["lesson", "learning goal"], [[one.number, one.goal] for one in LESSONS.values()])
+    return _table(
+        ["lesson", "learning goal"], [[lesson.number, lesson.goal] for lesson in LESSONS.values()]
+    )
 
 
 def minutes(notebooks: Path) -> str:
@@ -159,18 +161,18 @@ def to_read(notebooks: Path, lesson: Lesson) -> int:
     cells = json.loads((notebooks / f"{lesson.notebook}.ipynb").read_bytes())["cells"]
     text = [_source(cell) for cell in cells if cell["cell_type"] == "markdown"]
     code = [cell for cell in cells if cell["cell_type"] == "code" and _source(cell).strip()]
-    words = sum(len(re.sub(r"<[^>]*>", "", one).split()) for one in text)
+    words = sum(len(re.sub(r"<[^>]*>", "", cell).split()) for cell in text)
     return 5 * max(1, round((words / WORDS_A_MINUTE + len(code) * MINUTES_A_CELL) / 5))
 
 
 def to_solve(lesson: Lesson) -> tuple[int, int]:
-    """Return the minutes that a lesson's exercises declare, and how many exercises there are."""
-    made = catalogue.of_lesson(lesson.number).values()
-    return sum(one.minutes for one in made), len(made)
+    """Return how many minutes a lesson's exercises take, and how many there are."""
+    exercises = catalogue.of_lesson(lesson.number).values()
+    return sum(exercise.minutes for exercise in exercises), len(exercises)
 
 
 def main() -> None:
-    """Write the pages anew, and say which of them changed."""
+    """Write the pages that are out of date, and name them."""
     folder, checkout = lessons.bundled()
     if not checkout:
         raise SystemExit("The tables are written in a checkout; this is an installed package.")

@@ -21,7 +21,7 @@ SPELLED = {
 
 
 def start(app: Callable[[], object]) -> None:
-    """Run a command line as a program; what its surroundings do to it is a line, not a traceback.
+    """Run a command line as a program; trouble from outside becomes one line, not a traceback.
 
     Args:
         app: the command line. It may end the program by itself.
@@ -37,14 +37,14 @@ def start(app: Callable[[], object]) -> None:
         finally:
             sys.stdout.flush()
     except OSError as error:
-        # Else the interpreter tries once more to write what could not be written.
+        # Otherwise the interpreter tries once more to write what it could not write.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _refuse(str(error))
 
 
 def spell_out() -> None:
-    """Let both streams take every text: what their encoding lacks is spelled out."""
+    """Let both streams accept any text: what their encoding lacks is spelled out."""
     codecs.register_error("distill-lessons", _spelled)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -52,7 +52,7 @@ def spell_out() -> None:
 
 
 def shown(path: Path) -> str:
-    """Return a path as it is shown: relative where it lies below the current folder."""
+    """Return a path as text, relative if it lies below the current folder."""
     inside = path.is_relative_to(Path.cwd())
     return str(path.relative_to(Path.cwd())) if inside else str(path)
 
@@ -78,7 +78,7 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
 
 
 def _open_what_is_closed() -> None:
-    """Open the standard streams that the caller closed; the next file would take their place."""
+    """Reopen standard streams that the caller closed, or the next file would take their place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

@@ -82,8 +82,8 @@ def difference(got: Any, expected: Any, tolerance: float) -> str | None:
         if not isinstance(got, dict) or got.keys() != expected.keys():
             return f"expected {', '.join(expected)}"
         for name, wanted in expected.items():
-            if found := difference(got[name], wanted, tolerance):
-                return f"{name}: {found.removeprefix(': ')}"
+            if differs := difference(got[name], wanted, tolerance):
+                return f"{name}: {differs.removeprefix(': ')}"
         return None
     if isinstance(expected, str | bool):
         same = type(got) is type(expected) and _word(got) == _word(expected)
@@ -97,8 +97,8 @@ def difference(got: Any, expected: Any, tolerance: float) -> str | None:
 
 def _numeric_difference(got: np.ndarray, expected: np.ndarray, tolerance: float) -> str | None:
     if got.shape != expected.shape:
-        said = f"expected {_shape_in_words(expected.shape)}, got {_shape_in_words(got.shape)}"
-        return said + (" (transposed)" if got.shape == expected.shape[::-1] else "")
+        text = f"expected {_shape_in_words(expected.shape)}, got {_shape_in_words(got.shape)}"
+        return text + (" (transposed)" if got.shape == expected.shape[::-1] else "")
     if got.size == 0:
         return None
     largest = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)

@@ -123,8 +123,8 @@ class Exercise:
         if self.cases is None:
             return self._judge_value(answer)
         if not callable(answer):
-            said = f"{self.name} should be a function, and this is a {type(answer).__name__}."
-            return Verdict("not yet", f"{said} Give it without brackets and arguments.")
+            text = f"{self.name} should be a function, and this is a {type(answer).__name__}."
+            return Verdict("not yet", f"{text} Give it without brackets and arguments.")
         if self.judged_by is None:
             return LATER
         outputs = []
@@ -174,8 +174,8 @@ class Exercise:
         if len(outputs) != len(cases):
             raise ValueError(f"{len(outputs)} outputs for {len(cases)} cases; give one for each.")
         for case, got, wanted in zip(cases, outputs, expected, strict=True):
-            if found := difference(got, wanted, self.tolerance):
-                where = f"On {case.words}: {found}."
+            if differs := difference(got, wanted, self.tolerance):
+                where = f"On {case.words}: {differs}."
                 mistake = self._recognise(outputs, expected, seed)
                 if mistake is None:
                     return Verdict("not yet", where)

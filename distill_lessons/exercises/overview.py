@@ -17,23 +17,25 @@ def overview(entries: Mapping[str, record.Entry]) -> str:
     blocks, solved, total = [], 0, 0
     for lesson in catalogue.LESSONS:
         exercises = list(catalogue.of_lesson(lesson).values())
-        done = [entries.get(made.key, {}).get("state") == record.SOLVED for made in exercises]
-        bar = "".join("■" if one else "□" for one in done)
+        done = [
+            entries.get(exercise.key, {}).get("state") == record.SOLVED for exercise in exercises
+        ]
+        bar = "".join("■" if is_solved else "□" for is_solved in done)
         lines = [f"Lesson {lesson}  {bar}  {sum(done)} of {len(done)} solved"]
-        lines += [f"  {_line(made, entries.get(made.key))}" for made in exercises]
+        lines += [f"  {_line(exercise, entries.get(exercise.key))}" for exercise in exercises]
         blocks.append("\n".join(lines))
         solved, total = solved + sum(done), total + len(done)
     return "\n\n".join([*blocks, f"{solved} of {total} exercises solved."])
 
 
-def _line(made: Exercise, entry: record.Entry | None) -> str:
+def _line(exercise: Exercise, entry: record.Entry | None) -> str:
     if entry is None:
-        return f"○ {made.title} ({made.minutes} minutes)"
+        return f"○ {exercise.title} ({exercise.minutes} minutes)"
     sign, word = ("✓", "solved") if entry["state"] == record.SOLVED else ("✗", "not yet")
     tries = entry["tries"]
-    said = [f"{word}, {tries} {'try' if tries == 1 else 'tries'}"]
+    parts = [f"{word}, {tries} {'try' if tries == 1 else 'tries'}"]
     if hints := entry["hints"]:
-        said.append(f"{hints} hint{'' if hints == 1 else 's'}")
+        parts.append(f"{hints} hint{'' if hints == 1 else 's'}")
     if entry["solution"]:
-        said.append("solution seen")
-    return f"{sign} {made.title}: {', '.join(said)}"
+        parts.append("solution seen")
+    return f"{sign} {exercise.title}: {', '.join(parts)}"
