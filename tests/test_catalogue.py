@@ -94,5 +94,5 @@ def test_no_page_names_an_address_that_the_project_does_not_have() -> None:
 def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
     text = '[project]\nname = "x"\n[project.urls]\nSource = "our server"\n'
     (tmp_path / "pyproject.toml").write_text(text)
-    with pytest.raises(ValueError, match="Source = 'our server' .* is not the address of a repository"):
+    with pytest.raises(ValueError, match="Source = 'our server' .* is not the address"):
         tables.address(tmp_path)
