@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _batches(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     return [
-        Case("x of shape (5, 1, 8, 8)", (torch.rand(5, 1, 8, 8, generator=dice),)),
-        Case("x of shape (2, 3, 4, 6)", (torch.rand(2, 3, 4, 6, generator=dice),)),
+        Case("x of shape (5, 1, 8, 8)", (torch.rand(5, 1, 8, 8, generator=rng),)),
+        Case("x of shape (2, 3, 4, 6)", (torch.rand(2, 3, 4, 6, generator=rng),)),
     ]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _accuracies(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(mixed(seed))
     more = [rng.uniform(0.6, 0.9, 7).round(3).tolist() for _ in range(2)]
     return [
         Case("a = [0.9, 0.8, 0.7], b = [0.8, 0.8, 0.6]", ([0.9, 0.8, 0.7], [0.8, 0.8, 0.6])),

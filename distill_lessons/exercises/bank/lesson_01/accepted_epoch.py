@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _loss_curves(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(mixed(seed))
     cases = [
         Case(
             "valid_loss = [0.5, 0.25, 0.375, 0.125], tau = 0.25",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import evaluation
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -21,14 +22,14 @@ def _normed(mean: Tensor, variance: Tensor) -> nn.Module:
 
 
 def _labelled_batches(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     small = _normed(torch.zeros(2), torch.ones(2))
     x_small = torch.tensor([[2, 1], [3, 0], [4, 1.5], [2, 3], [5, 1]])
-    larger = _normed(2 * torch.randn(3, generator=dice), 0.5 + torch.rand(3, generator=dice))
-    n = 22 + int(torch.randint(7, (), generator=dice))
-    x = torch.randn(n, 3, generator=dice)
+    larger = _normed(2 * torch.randn(3, generator=rng), 0.5 + torch.rand(3, generator=rng))
+    n = 22 + int(torch.randint(7, (), generator=rng))
+    x = torch.randn(n, 3, generator=rng)
     # Mostly right in the two full batches, and once in the last, smaller one.
-    wrong = torch.rand(n, generator=dice) < 0.3
+    wrong = torch.rand(n, generator=rng) < 0.3
     wrong[20], wrong[21:] = False, True
     y = (evaluation.predict(larger, x).argmax(1) + wrong) % 3
     return [

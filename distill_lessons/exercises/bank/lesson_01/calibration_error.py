@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _confidences(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    confidence = 0.1 + 0.9 * torch.rand(40, generator=dice)
-    right = (torch.rand(40, generator=dice) < 0.6).float()
+    rng = dice(seed)
+    confidence = 0.1 + 0.9 * torch.rand(40, generator=rng)
+    right = (torch.rand(40, generator=rng) < 0.6).float()
     confidence[0], right[0] = 1.0, 0.0  # sure and wrong: it matters into which bin it falls
     return [
         Case(

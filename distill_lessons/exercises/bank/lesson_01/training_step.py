@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -22,9 +23,9 @@ def _linear(weight: Tensor) -> nn.Linear:
 
 
 def _steps(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    small, larger = _linear(torch.zeros(2, 2)), _linear(torch.randn(3, 4, generator=dice))
-    x, y = torch.randn(5, 4, generator=dice), torch.randint(3, (5,), generator=dice)
+    rng = dice(seed)
+    small, larger = _linear(torch.zeros(2, 2)), _linear(torch.randn(3, 4, generator=rng))
+    x, y = torch.randn(5, 4, generator=rng), torch.randint(3, (5,), generator=rng)
     return [
         Case(
             "a linear net with all weights 0, x = [[1, 0], [0, 1]], y = [0, 1], learning rate 1",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _slopes(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     return [
         Case("z = [[0, 2]], T = 1", (torch.tensor([[0.0, 2.0]]), 1.0)),
-        Case("z of shape (4, 5), T = 3", (4 * torch.randn(4, 5, generator=dice), 3.0)),
-        Case("z of shape (2, 3), T = 0.5", (torch.randn(2, 3, generator=dice), 0.5)),
+        Case("z of shape (4, 5), T = 3", (4 * torch.randn(4, 5, generator=rng), 3.0)),
+        Case("z of shape (2, 3), T = 0.5", (torch.randn(2, 3, generator=rng), 0.5)),
     ]
 
 

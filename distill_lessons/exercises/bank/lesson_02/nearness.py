@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _distances(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     line = torch.tensor([[0.0], [1.0], [3.0], [10.0]])
     far, labels = torch.cdist(line, line), torch.tensor([0, 0, 1, 1])
-    plane = torch.randn(14, 2, generator=dice)
+    plane = torch.randn(14, 2, generator=rng)
     three = torch.tensor([2, 0, 1, 0, 1, 2, 2, 1, 1, 0, 1, 1, 2, 1])
     on_a_line = "images of class 0 at 0 and 1 on a line, of class 1 at 3 and 10"
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -11,10 +12,10 @@ ODDS = torch.tensor([[16.0, 4.0, 1.0]]).log()  # at T = 2 the odds are 4 : 2 : 1
 
 
 def _saved(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     return [
         Case("z = [[log 16, log 4, log 1]], T = 2", (ODDS.clone(), 2.0)),
-        Case("z of shape (3, 5), T = 4", (4 * torch.randn(3, 5, generator=dice), 4.0)),
+        Case("z of shape (3, 5), T = 4", (4 * torch.randn(3, 5, generator=rng), 4.0)),
         Case("z = [[150, 10, 0]], T = 20", (torch.tensor([[150.0, 10.0, 0.0]]), 20.0)),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -11,14 +12,14 @@ ODDS = torch.tensor([[16.0, 4.0, 1.0]]).log()  # at T = 2 the odds are 4 : 2 : 1
 
 
 def _logits(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     large = torch.tensor([[1000.0, 998.0, 0.0], [-1000.0, -1001.0, -1002.0]])
     return [
         Case("z = [[log 16, log 4, log 1]], T = 2", (ODDS.clone(), 2.0)),
         Case("z = [[1000, 998, 0], [−1000, −1001, −1002]], T = 2", (large, 2.0)),
         Case("z = [[20, 20, 0]], T = 0.001", (torch.tensor([[20.0, 20.0, 0.0]]), 0.001)),
-        Case("z of shape (4, 5), T = 4", (3 * torch.randn(4, 5, generator=dice), 4.0)),
-        Case("z of shape (3, 3), T = 0.5", (torch.randn(3, 3, generator=dice), 0.5)),
+        Case("z of shape (4, 5), T = 4", (3 * torch.randn(4, 5, generator=rng), 4.0)),
+        Case("z of shape (3, 3), T = 0.5", (torch.randn(3, 3, generator=rng), 0.5)),
     ]
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _distributions(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    p, q = (2 * torch.randn(2, 4, 10, generator=dice)).softmax(2)
-    more_p, more_q = torch.randn(2, 6, 3, generator=dice).softmax(2)
+    rng = dice(seed)
+    p, q = (2 * torch.randn(2, 4, 10, generator=rng)).softmax(2)
+    more_p, more_q = torch.randn(2, 6, 3, generator=rng).softmax(2)
     by_hand = torch.tensor([[0.7, 0.2, 0.1]]), torch.tensor([[0.5, 0.25, 0.25]])
     return [
         Case("p = [[0.7, 0.2, 0.1]], q = [[0.5, 0.25, 0.25]]", by_hand),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _labelled(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    z_student, z_teacher = 3 * torch.randn(2, 5, 10, generator=dice)
-    more_student, more_teacher = 2 * torch.randn(2, 3, 4, generator=dice)
-    y, more_y = torch.randint(10, (5,), generator=dice), torch.randint(4, (3,), generator=dice)
+    rng = dice(seed)
+    z_student, z_teacher = 3 * torch.randn(2, 5, 10, generator=rng)
+    more_student, more_teacher = 2 * torch.randn(2, 3, 4, generator=rng)
+    y, more_y = torch.randint(10, (5,), generator=rng), torch.randint(4, (3,), generator=rng)
     by_hand = (
         torch.tensor([[1.0, 2.0, 0.0], [0.0, 2.0, 1.0]]),
         torch.tensor([[4.0, 2.0, 0.0], [0.0, 6.0, 4.0]]),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _logits(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    z_student, z_teacher = 3 * torch.randn(2, 4, 3, generator=dice)
-    more_student, more_teacher = torch.randn(2, 3, 5, generator=dice)
+    rng = dice(seed)
+    z_student, z_teacher = 3 * torch.randn(2, 4, 3, generator=rng)
+    more_student, more_teacher = torch.randn(2, 3, 5, generator=rng)
     by_hand = torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[4.0, 2.0, 0.0]])
     return [
         Case("z_student = [[1, 2, 0]], z_teacher = [[4, 2, 0]], T = 2", (*by_hand, 2.0)),

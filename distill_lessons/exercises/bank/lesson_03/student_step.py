@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import models
+from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -16,15 +17,15 @@ from distill_lessons.exercises.parts import Case
 def _nets(seed: int) -> list[Case]:
     cases = []
     for n, shape, T in ((2, (1, 1, 2), 2.0), (6, (1, 2, 2), 4.0)):
-        student = models.mlp(shape, 3, (), seed=seed)
-        teacher = models.mlp(shape, 3, (5,), seed=seed + 100).eval()
+        student = models.mlp(shape, 3, (), seed=mixed(seed))
+        teacher = models.mlp(shape, 3, (5,), seed=mixed(seed, 1)).eval()
         with torch.no_grad():
             for weight in teacher.parameters():
                 weight.mul_(4)  # a teacher that is sure of something, so that steps are long
         for net in (student, teacher):  # as if left over from a training before this one
             for weight in net.parameters():
                 weight.grad = torch.full_like(weight, 0.5)
-        x = torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed))
+        x = torch.randn(n, *shape, generator=dice(seed))
         words = f"{n} images of {shape[1] * shape[2]} pixels, three classes, T = {T:g}, lr = 0.1"
         cases.append(Case(words, (student, teacher, x, T, 0.1)))
     return cases

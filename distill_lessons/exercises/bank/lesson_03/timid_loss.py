@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _pairs(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    z_student, z_teacher = 3 * torch.randn(2, 4, 10, generator=dice)
-    more_student, more_teacher = 4 * torch.randn(2, 3, 5, generator=dice)
+    rng = dice(seed)
+    z_student, z_teacher = 3 * torch.randn(2, 4, 10, generator=rng)
+    more_student, more_teacher = 4 * torch.randn(2, 3, 5, generator=rng)
     by_hand = torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[8.0, 4.0, 0.0]])
     return [
         Case("z_student = [[2, 1, 0]], z_teacher = [[8, 4, 0]], T = 4", (*by_hand, 4.0)),

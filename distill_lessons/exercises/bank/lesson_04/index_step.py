@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import models
+from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -16,11 +17,11 @@ from distill_lessons.exercises.parts import Case
 def _batches(seed: int) -> list[Case]:
     cases = []
     for order, K in (([2, 0, 3, 1], 3), ([5, 1, 7, 0, 3, 6, 2, 4], 5)):
-        dice = torch.Generator().manual_seed(seed)
-        student = models.mlp((1, 2, 2), K, (), seed=seed)
+        rng = dice(seed)
+        student = models.mlp((1, 2, 2), K, (), seed=mixed(seed))
         optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
-        x = torch.rand(len(order), 1, 2, 2, generator=dice)
-        z = 4 * torch.randn(len(order), K, generator=dice)
+        x = torch.rand(len(order), 1, 2, 2, generator=rng)
+        z = 4 * torch.randn(len(order), K, generator=rng)
         half = len(order) // 2
         words = f"{len(order)} images, batches {order[:half]} and {order[half:]}, T = 2"
         cases.append(Case(words, (student, optimizer, x, z, torch.tensor(order), 2.0)))

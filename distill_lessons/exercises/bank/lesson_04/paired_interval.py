@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _accuracies(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    a = 0.80 + 0.1 * torch.rand(10, generator=dice)
-    b = a - 0.03 + 0.02 * torch.randn(10, generator=dice)
-    five = 0.90 + 0.05 * torch.rand(2, 5, generator=dice)
+    rng = dice(seed)
+    a = 0.80 + 0.1 * torch.rand(10, generator=rng)
+    b = a - 0.03 + 0.02 * torch.randn(10, generator=rng)
+    five = 0.90 + 0.05 * torch.rand(2, 5, generator=rng)
     by_hand = torch.tensor([0.90, 0.92, 0.94]), torch.tensor([0.88, 0.91, 0.91])
     return [
         Case("a = [0.90, 0.92, 0.94], b = [0.88, 0.91, 0.91], t = 4.303", (*by_hand, 4.303)),

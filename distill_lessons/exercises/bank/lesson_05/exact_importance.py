@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 
 from distill_lessons.exercises.bank.lesson_05.common import by_hand, tiny_images, tiny_net, watched
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _few_images(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     rare = torch.tensor([[0.0, 1], [0, 0], [0, 1], [1, 0]]).view(4, 1, 1, 2)
-    net, x = tiny_net((1, 2, 2), 3, seed), torch.rand(9, 1, 2, 2, generator=dice)
+    net, x = tiny_net((1, 2, 2), 3, seed), torch.rand(9, 1, 2, 2, generator=rng)
     y = net(x).argmax(1)
     y[0] = (y[0] + 1) % 3  # one wrong answer, so that the accuracy before is not 1
     every = [

@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 
 from distill_lessons.exercises.bank.lesson_05.common import by_hand, tiny_images, tiny_net, watched
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _labelled(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
-    x = torch.rand(6, 1, 2, 2, generator=dice)
-    y = torch.randint(3, (6,), generator=dice)
+    rng = dice(seed)
+    x = torch.rand(6, 1, 2, 2, generator=rng)
+    y = torch.randint(3, (6,), generator=rng)
     return [
         Case(
             "the four images worked by hand, order [2, 1, 0, 3]",

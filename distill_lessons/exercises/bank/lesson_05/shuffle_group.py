@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _groups(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     six = torch.arange(12.0).view(3, 1, 2, 2)
     return [
         Case(
@@ -22,7 +23,7 @@ def _groups(seed: int) -> list[Case]:
         Case(
             "x of shape (5, 2, 2, 3), group [0, 4, 7], order [3, 4, 0, 2, 1]",
             (
-                torch.rand(5, 2, 2, 3, generator=dice),
+                torch.rand(5, 2, 2, 3, generator=rng),
                 torch.tensor([0, 4, 7]),
                 torch.tensor([3, 4, 0, 2, 1]),
             ),

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from distill_lessons import models
+from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 from distill_lessons.explain.checks import check_explainable
@@ -16,7 +17,7 @@ from distill_lessons.explain.checks import check_explainable
 def _layers(seed: int) -> list[Case]:
     cases = []
     for hidden in ((5, 4), (6, 5, 4)):
-        net = models.mlp((1, 2, 3), 3, hidden, seed=seed).requires_grad_(False)
+        net = models.mlp((1, 2, 3), 3, hidden, seed=mixed(seed)).requires_grad_(False)
         linears = [layer for layer in net if isinstance(layer, nn.Linear)]
         words = f"{len(linears)} linear layers of {', '.join(map(str, hidden))} and 3 units"
         cases.append(Case(words, (linears,)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import models
+from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -16,11 +17,11 @@ from distill_lessons.exercises.parts import Case
 def _images(seed: int) -> list[Case]:
     cases = []
     for shape, classes, present in (((1, 1, 3), 2, [0]), ((2, 2, 3), 4, [1, 4, 5, 10])):
-        dice = torch.Generator().manual_seed(seed + classes)
-        net = models.mlp(shape, classes, (8,), seed=seed).requires_grad_(False)
+        rng = dice(seed, classes)
+        net = models.mlp(shape, classes, (8,), seed=mixed(seed)).requires_grad_(False)
         for weight in net.parameters():
             weight.mul_(3.0)  # so that the net bends between image and background
-        image, background = torch.rand(6, *shape, generator=dice).split((1, 5))
+        image, background = torch.rand(6, *shape, generator=rng).split((1, 5))
         words = f"an image of shape {shape}, 5 background images, K = {classes}, present {present}"
         cases.append(Case(words, (net, image, background, torch.tensor(present))))
     return cases

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -22,7 +23,7 @@ def _game(table: Sequence[float]) -> Value:
 
 
 def _games(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(mixed(seed))
     stall = _game([0, 4, 2, 9, 0, 4, 5, 12])
     names = ("Ann", "Bo", "Cy")
     cases = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from distill_lessons.exercises.bank.lesson_07.common import tiny_net
+from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -13,11 +14,11 @@ def _families(seed: int) -> list[Case]:
     every = []
     # Students built alike, and one built like the teacher: so it shows by what maps are kept.
     for shape, classes, units in (((1, 2, 2), 2, (8, 8)), ((1, 2, 3), 3, (5, 5, 8))):
-        dice = torch.Generator().manual_seed(seed + len(units))
+        rng = dice(seed, len(units))
         teacher, *students = (
-            tiny_net(shape, classes, 10 * seed + s, width) for s, width in enumerate((8, *units))
+            tiny_net(shape, classes, mixed(seed, s), width) for s, width in enumerate((8, *units))
         )
-        x, background = torch.rand(7, *shape, generator=dice).split((4, 3))
+        x, background = torch.rand(7, *shape, generator=rng).split((4, 3))
         hidden = " and ".join([", ".join(map(str, units[:-1])), str(units[-1])])
         words = f"a teacher with 8 hidden units, students with {hidden}, 4 images of shape {shape}"
         every.append(Case(words, (teacher, students, x, background)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from distill_lessons import models
+from distill_lessons.exercises.dice import mixed
 
 
 def tiny_net(shape: tuple[int, int, int], classes: int, seed: int, units: int = 8) -> nn.Sequential:
-    net = models.mlp(shape, classes, (units,), seed=seed).requires_grad_(False)
+    net = models.mlp(shape, classes, (units,), seed=mixed(seed)).requires_grad_(False)
     for weight in net.parameters():
         weight.mul_(3.0)  # so that the nets bend, and differ in more than a factor
     return net

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.exercises.bank.lesson_07.common import tiny_net
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -15,9 +16,9 @@ from distill_lessons.exercises.parts import Case
 def _pictures(seed: int) -> list[Case]:
     every = []
     for shape, classes, k in (((1, 1, 3), 2, 0), ((1, 2, 3), 4, 2)):
-        dice = torch.Generator().manual_seed(seed + classes)
-        x, baseline = 1 + 3 * torch.rand(2, 1, *shape, generator=dice)
-        credit = torch.randn(shape, generator=dice)
+        rng = dice(seed, classes)
+        x, baseline = 1 + 3 * torch.rand(2, 1, *shape, generator=rng)
+        credit = torch.randn(shape, generator=rng)
         words = f"an image of shape {shape}, {classes} classes, k = {k}"
         every.append(Case(words, (tiny_net(shape, classes, seed), x, credit, baseline, k)))
     return every

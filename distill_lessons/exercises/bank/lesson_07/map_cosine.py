@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _maps(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(mixed(seed))
     a = np.array([3.0, 4.0]).reshape(1, 1, 1, 2, 1)
     b = np.array([4.0, 3.0]).reshape(1, 1, 1, 2, 1)
     # Related maps of unequal size, so that it matters over what the sums run.

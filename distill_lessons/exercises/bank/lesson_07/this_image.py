@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _two_models(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(mixed(seed))
     every = []
     for n, shape, classes in ((3, (1, 1, 3), 1), (5, (1, 2, 3), 4)):
         common = rng.normal(size=(1, *shape, classes))  # what is drawn for every image
