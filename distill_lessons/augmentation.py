@@ -25,10 +25,10 @@ def jitter(pixels: int = 2) -> Callable[[Tensor, torch.Generator], Tensor]:
         pixels: the furthest shift up, down, left and right.
 
     Returns:
-        A function for the `augment` of `training.fit`. It refuses inputs that are no images.
+        A function for the `augment` of `training.fit`. It refuses inputs that are not images.
 
     Raises:
-        TypeError: if `pixels` is no whole number.
+        TypeError: if `pixels` is not a whole number.
         ValueError: if it is negative.
     """
     pixels = whole_number("pixels", pixels, least=0)
@@ -57,8 +57,8 @@ def views(split: Split, pixels: int = 1) -> Split:
         their targets.
 
     Raises:
-        TypeError: if `pixels` is no whole number.
-        ValueError: if it is negative, or the inputs are no images.
+        TypeError: if `pixels` is not a whole number.
+        ValueError: if it is negative, or the inputs are not images.
 
     >>> from distill_lessons.data import load
     >>> len(views(load("digits").test, pixels=1)) // len(load("digits").test)

@@ -33,7 +33,7 @@ def save(model: nn.Module, path: str | Path, **notes: Any) -> Path:
         The path of the file.
 
     Raises:
-        TypeError: if `model` is no net, or `path` no path.
+        TypeError: if `model` is not a net, or `path` is not a path.
         ValueError: if a note cannot be written as JSON, or a weight is NaN or infinite; then
             nothing is written.
     """
@@ -60,7 +60,7 @@ def load(model: nn.Module, path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        TypeError: if `model` is no net, or `path` no path.
+        TypeError: if `model` is not a net, or `path` is not a path.
         ValueError: if the file is damaged, its weights do not fit the model, or one is NaN or
             infinite.
     """
@@ -78,7 +78,7 @@ def notes(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        TypeError: if `path` is no path.
+        TypeError: if `path` is not a path.
         ValueError: if the file is damaged.
     """
     return _read(_with_ending(path))[1]

@@ -105,7 +105,7 @@ def mean_effect(
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"values are no numbers ({error}); give one per seed.") from error
+        raise TypeError(f"values are not numbers ({error}); give one per seed.") from error
     if array.ndim != 1 or len(array) < 2:
         raise ValueError(
             f"values has shape {array.shape}; an interval needs one number per seed, at least two."
@@ -248,7 +248,7 @@ def claim(
         )
     for side, bound in (("above", above), ("below", below)):
         if bound is not None and not np.isfinite(bound):
-            raise ValueError(f"{side}={bound} is no bound; give a finite number.")
+            raise ValueError(f"{side}={bound} is not a bound; give a finite number.")
     if not isinstance(effect, Effect):
         effect = Effect(float(effect), float(effect), float(effect))
     finding = Claim(statement, effect, above, below)

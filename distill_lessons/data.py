@@ -52,7 +52,7 @@ class Split:
         """Refuse tensors that do not belong together.
 
         Raises:
-            TypeError: if a part is no tensor.
+            TypeError: if a part is not a tensor.
             ValueError: if shapes or types are wrong, a number is not finite, or there is no
                 example.
         """
@@ -111,7 +111,7 @@ class Data:
         """Channels, height and width of an image.
 
         Raises:
-            ValueError: if the inputs are no images.
+            ValueError: if the inputs are not images.
         """
         if self.train.x.ndim != 4:
             shape = tuple(self.train.x.shape)
@@ -252,7 +252,7 @@ def stratified_index(y: Tensor, n: int, *, seed: int) -> Tensor:
         Indices into `y`, shape ``(n,)``, on its device.
 
     Raises:
-        TypeError: if `y` is no tensor of whole numbers, or `n` no whole number.
+        TypeError: if `y` is not a tensor of whole numbers, or `n` is not a whole number.
         ValueError: if there are not `n` images, or `n` leaves a class without one.
     """
     tensors.check_each_labelled(y)

@@ -41,7 +41,7 @@ def teacher_logits(teacher: nn.Module, x: Tensor, mask: Tensor | None = None) ->
         mask: second argument of the teacher, see `evaluation.predict`.
 
     Raises:
-        TypeError: if the teacher is no module, or x no tensor.
+        TypeError: if the teacher is not a module, or x is not a tensor.
         ValueError: if an input or a logit is NaN or infinite, or the teacher returns other logits
             each time it is asked.
     """
@@ -232,7 +232,7 @@ def uniform_noise(like: Split, n: int, *, seed: int) -> Split:
         seed: same seed, same noise.
 
     Raises:
-        TypeError: if `n` or `seed` is no whole number.
+        TypeError: if `n` or `seed` is not a whole number.
         ValueError: if `like` holds no images, or `n` is less than 1.
     """
     _check_like(like)
@@ -256,7 +256,7 @@ def marginal_noise(like: Split, n: int, *, seed: int) -> Split:
         seed: same seed, same noise.
 
     Raises:
-        TypeError: if `n` or `seed` is no whole number.
+        TypeError: if `n` or `seed` is not a whole number.
         ValueError: if `n` is less than 1, or `like` has a mask.
     """
     _check_like(like)

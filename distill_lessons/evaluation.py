@@ -34,7 +34,8 @@ def predict(
         batch_size: how many examples go through at once; bounds the memory.
 
     Raises:
-        TypeError: if the model is no module, x no tensor, or the model returns another thing.
+        TypeError: if the model is not a module, x is not a tensor, or the model returns something
+            else.
         ValueError: if the model cannot take such inputs, or returns not one row for each.
     """
     x = as_input(model, x)
@@ -74,7 +75,7 @@ def as_input(model: nn.Module, x: Tensor) -> Tensor:
     """Return inputs in the precision of a model's weights.
 
     Raises:
-        TypeError: if the model is no module, or x no tensor.
+        TypeError: if the model is not a module, or x is not a tensor.
         ValueError: if they are on different devices, or a layer has no weights yet.
     """
     check_built(model)
@@ -94,7 +95,7 @@ def check_built(model: nn.Module) -> None:
     """Raise an error unless a model is a module whose layers all have weights.
 
     Raises:
-        TypeError: if it is no module.
+        TypeError: if it is not a module.
         ValueError: if a lazy layer has not made its weights yet.
     """
     check_type("the model", model, nn.Module, "a torch.nn.Module, such as models.mlp(...)")
@@ -149,7 +150,7 @@ def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
     """Return ``accuracy`` (a fraction) and ``loss`` (cross-entropy in nats) on a labelled split.
 
     Raises:
-        TypeError: if `split` is no Split.
+        TypeError: if `split` is not a Split.
         ValueError: if an image has no label, or one that the model does not know, or a logit is not
             finite.
     """
@@ -192,7 +193,7 @@ def calibration(model: nn.Module, split: Split, *, bins: int = 10) -> tuple[pd.D
         expected calibration error: the mean gap, weighted by images.
 
     Raises:
-        TypeError: if `split` is no Split.
+        TypeError: if `split` is not a Split.
         ValueError: if an image has no label, a logit is not finite, or `bins` is not positive.
 
     Source: Guo et al. (2017), arXiv:1706.04599, section 2.

@@ -33,7 +33,7 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         seed: same seed, same weights.
 
     Raises:
-        TypeError: if the seed is no whole number, or `build` no function that makes a module.
+        TypeError: if the seed is not a whole number, or `build` does not make a module.
     """
     if not callable(build):
         raise TypeError(f"build={build!r} must be a function that makes a net: lambda: Net().")
@@ -64,7 +64,7 @@ def mlp(
         Flatten, then Linear and ReLU (and Dropout) for each hidden layer, then Linear to K logits.
 
     Raises:
-        TypeError: if a size is no whole number.
+        TypeError: if a size is not a whole number.
         ValueError: if a size is not positive, or `dropout` is outside [0, 1).
 
     >>> mlp((1, 8, 8), 10, hidden=(32,))
@@ -105,7 +105,7 @@ def cnn(image_shape: Shape, n_classes: int, *, width: int = 16, seed: int = 0) -
         seed: of the initial weights.
 
     Raises:
-        TypeError: if a size is no whole number.
+        TypeError: if a size is not a whole number.
         ValueError: if a size is not positive or the image is smaller than 4×4.
     """
     image_shape, n_classes = _check_sizes(image_shape, n_classes)
@@ -189,7 +189,7 @@ def count_parameters(model: nn.Module) -> int:
     """Return the number of weights and biases.
 
     Raises:
-        TypeError: if `model` is no module.
+        TypeError: if `model` is not a module.
         ValueError: if a layer has no weights yet.
     """
     check_built(model)
@@ -204,7 +204,7 @@ def count_multiply_adds(model: nn.Module, image_shape: Shape) -> int:
         image_shape: ``(C, H, W)`` of the inputs.
 
     Raises:
-        TypeError: if `model` is no module.
+        TypeError: if `model` is not a module.
         ValueError: if the model cannot take such an image.
     """
     image_shape = _check_shape(image_shape)
@@ -255,7 +255,7 @@ def latency(model: nn.Module, x: Tensor, *, repeats: int = 50) -> float:
         repeats: how many passes are timed, after five that are not; at least 1.
 
     Raises:
-        TypeError: if `model` is no module, or `x` no tensor.
+        TypeError: if `model` is not a module, or `x` is not a tensor.
         ValueError: if the model cannot take `x`, or `repeats` is not positive.
     """
     repeats = whole_number("repeats", repeats)

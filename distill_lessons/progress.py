@@ -1,7 +1,7 @@
 """Progress bars, for work that takes longer than two seconds while someone is watching.
 
-In a notebook the bar is HTML: nothing of it is left when the work ends, early or not, and a saved
-notebook refers to no widget.
+In a notebook the bar is HTML: it disappears when the work ends, early or not, and a saved notebook
+refers to no widget.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def progress(items: Sequence[T], title: str) -> Iterator[T]:
 
 @contextmanager
 def ticking(total: int, title: str) -> Iterator[Callable[[], None]]:
-    """Give a function to call at each step of a long work; it moves the same kind of bar."""
+    """Yield a function to call after each step of a long computation; it moves the same bar."""
     if not settings.load().live:
         yield lambda: None
     elif page.in_notebook():

@@ -1,8 +1,8 @@
 """Random numbers that depend on a seed alone.
 
-A generator of one's own is the plain way, `generator`. Initial weights and dropout take none: torch
-draws them from a global generator for each device. `fork_rng` seeds those of the device in use, and
-only those: to fork or to seed all devices would open every GPU of a shared server.
+The plain way is to use a separate generator, from `generator`. Initial weights and dropout do not
+accept one: torch draws them from a global generator for each device. `fork_rng` seeds those of the
+device in use and no others: to fork or seed all devices would open every GPU of a shared server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
     """Return a new generator on a device that starts from a seed.
 
     Raises:
-        TypeError: if the seed is no whole number; NumPy's are welcome.
+        TypeError: if the seed is not a whole number; NumPy's are welcome.
         ValueError: if it does not fit into 64 bits.
     """
     return torch.Generator(device=device).manual_seed(checked(seed))
@@ -41,7 +41,7 @@ def fork_rng(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
         device: where the block draws, besides the CPU.
 
     Raises:
-        TypeError: if the seed is no whole number.
+        TypeError: if the seed is not a whole number.
         ValueError: if it does not fit into 64 bits.
     """
     seed = checked(seed)
@@ -61,7 +61,7 @@ def checked(seed: int) -> int:
     """Return a seed as a plain int.
 
     Raises:
-        TypeError: if it is no whole number.
+        TypeError: if it is not a whole number.
         ValueError: if it does not fit into 64 bits.
     """
     try:

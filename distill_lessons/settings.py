@@ -1,4 +1,4 @@
-"""What a lesson may be told from outside: profile, data set, folder, device, seed, strictness.
+"""The settings of a lesson: profile, data set, folder, device, seed, strictness.
 
 All of it is read from the environment here and nowhere else. This module knows the names of the
 data sets, but nothing about data, models or torch, apart from asking torch whether there is a GPU.
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Settings:
-    """The outer conditions of a lesson's run.
+    """The conditions under which a lesson runs.
 
     Attributes:
         profile: ``"cpu"`` (small sizes, minutes on a laptop) or ``"full"`` (made for a GPU).
@@ -39,7 +39,7 @@ class Settings:
         strict: True under test: a claim that fails raises instead of only saying so.
         live: whether someone is watching: progress bars, widgets and buttons to predict are shown.
         checks: ``"say"``, or ``"raise"`` where an exercise that is not solved counts as an error.
-        record: the file in which a learner's solved exercises are noted; None to note nothing.
+        record: the file that keeps a learner's solved exercises and predictions; None for none.
     """
 
     profile: str
@@ -85,8 +85,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         The settings, every one of them checked.
 
     Raises:
-        ValueError: if a variable has a value that means nothing; the message names the variable,
-            the value and what to write instead.
+        ValueError: if a variable has an invalid value; the message names the variable, the value
+            and what to write instead.
 
     >>> load({"DISTILL_PROFILE": "cpu", "DISTILL_SEED": "3"}).seed
     3
@@ -160,7 +160,7 @@ def whole_number(argument: str, value: int, *, least: int | None = 1) -> int:
     """Return `value` as an int, NumPy's numbers too, if it is whole and not too small.
 
     Raises:
-        TypeError: if it is no whole number.
+        TypeError: if it is not a whole number.
         ValueError: if it is smaller than `least`.
     """
     try:
@@ -176,7 +176,7 @@ def number(argument: str, value: float) -> float:
     """Return `value` as a float, NumPy's numbers and tensors of one number too.
 
     Raises:
-        TypeError: if it is no number.
+        TypeError: if it is not a number.
     """
     try:
         if not isinstance(value, str):

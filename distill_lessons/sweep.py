@@ -82,7 +82,7 @@ def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
     """Return ``accuracy`` and ``loss`` of every student on a labelled split, one row each.
 
     Raises:
-        TypeError: if `students` are no nets, or `split` no Split.
+        TypeError: if `students` are not nets, or `split` is not a Split.
         ValueError: if an image has no label, or one that the students do not know, or a logit is
             not finite.
     """

@@ -64,7 +64,7 @@ def check_examples(x: Tensor, y: Target, mask: Tensor | None) -> None:
     """Raise an error unless inputs, target and mask belong together; see `data.Split`.
 
     Raises:
-        TypeError: if a part is no tensor.
+        TypeError: if a part is not a tensor.
         ValueError: if shapes or types are wrong, a number is not finite, or there is no example.
     """
     check_tensor("x", x)
@@ -131,7 +131,7 @@ def split_indices(
         One index tensor per part: disjoint, shuffled, together all of ``range(N)``.
 
     Raises:
-        TypeError: if `y` is no tensor of whole numbers, or a share no number.
+        TypeError: if `y` is not a tensor of whole numbers, or a share is not a number.
         ValueError: if a class has fewer images than there are parts, or the shares are not positive
             or do not sum to 1.
     """

@@ -95,7 +95,7 @@ def test_a_share_needs_true_or_false(hits: Any) -> None:
 
 def test_values_that_are_no_numbers() -> None:
     for values in (["a", "b"], [[1.0], [2.0, 3.0]]):
-        with pytest.raises(TypeError, match=r"values are no numbers \(.*\); give one per seed"):
+        with pytest.raises(TypeError, match=r"values are not numbers \(.*\); give one per seed"):
             mean_effect(values)
 
 
@@ -112,9 +112,9 @@ def test_an_unknown_unit_is_refused_at_once(unit: Any) -> None:
 
 @pytest.mark.parametrize("bound", [math.nan, math.inf, -math.inf])
 def test_a_bound_that_no_number_could_break(bound: float) -> None:
-    with pytest.raises(ValueError, match=f"above={bound} is no bound; give a finite number"):
+    with pytest.raises(ValueError, match=f"above={bound} is not a bound; give a finite number"):
         claim("x", 1.0, above=bound)
-    with pytest.raises(ValueError, match=f"below={bound} is no bound"):
+    with pytest.raises(ValueError, match=f"below={bound} is not a bound"):
         claim("x", 1.0, below=bound)
 
 

@@ -104,7 +104,7 @@ def no_hint_was_shown(monkeypatch):
         (lambda z, T: (z / T).softmax(0), "not yet", "expected 0.3775, got 1"),
         (lambda z, T: z * float("nan"), "not yet", "got nan"),
         (lambda z, T: "0.5", "not yet", "expected shape (1, 2), got '0.5'"),
-        (lambda z, T: torch.nn.Linear(1, 1), "not yet", "TypeError: a Linear is no answer"),
+        (lambda z, T: torch.nn.Linear(1, 1), "not yet", "TypeError: a Linear is not an answer"),
         (lambda z, T: z[7], "not yet", "On z = [[0, 1]], T = 2: your code raised IndexError"),
         (lambda z: z, "not yet", "your code raised TypeError"),
         (0.5, "not yet", "soft should be a function, and this is a float"),
@@ -284,7 +284,7 @@ class Liar(float):
 
 
 def test_an_object_that_lies_is_no_answer():
-    with pytest.raises(TypeError, match="a Liar is no answer"):
+    with pytest.raises(TypeError, match="a Liar is not an answer"):
         plain(Liar(3))
     with pytest.raises(TypeError):
         plain(np.array([object()]))

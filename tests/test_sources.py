@@ -129,7 +129,7 @@ def test_files_hashes_and_classes_are_those_of_torchvision(name: str) -> None:
 def test_an_unknown_source_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"name='minst' is unknown. Did you mean 'mnist'\?"):
         find("minst")
-    with pytest.raises(TypeError, match="name=None is no text; write a name such as 'digits'"):
+    with pytest.raises(TypeError, match="name=None is not text; write a name such as 'digits'"):
         find(None)  # type: ignore[arg-type]
 
 

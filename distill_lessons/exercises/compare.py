@@ -50,7 +50,7 @@ def plain(value: Any) -> Any:
         if value.size > MOST_NUMBERS:
             raise ValueError(f"{value.size:,} numbers are more than any exercise asks for.")
         if value.dtype.kind not in "biufU":
-            raise TypeError(f"an array of {value.dtype} is no answer")
+            raise TypeError(f"an array of {value.dtype} is not an answer")
         return value.tolist()
     if type(value) is int and abs(value) > MOST:
         value = math.inf if value > 0 else -math.inf  # JSON and floats hold no more
@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
         return [plain(part) for part in value]
     if isinstance(value, dict):
         return {str(key): plain(part) for key, part in value.items()}
-    raise TypeError(f"a {type(value).__name__} is no answer")
+    raise TypeError(f"a {type(value).__name__} is not an answer")
 
 
 def difference(got: Any, expected: Any, tolerance: float) -> str | None:

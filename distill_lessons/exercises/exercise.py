@@ -146,7 +146,7 @@ class Exercise:
 
         Raises:
             NotCounted: if the answer changes its arguments, or is not the learner's own work.
-            Exception: whatever the answer raises; TypeError if what it returns is no answer.
+            Exception: whatever the answer raises; TypeError if what it returns is not an answer.
         """
         return self._asked(watched(answer, may_change=self.may_change, not_by=self.not_by), case)
 

@@ -9,7 +9,7 @@ from distill_lessons.exercises.exercise import Exercise
 
 
 def overview(entries: Mapping[str, record.Entry]) -> str:
-    """Return one block a lesson: how many exercises are solved, and the state of each.
+    """Return one block per lesson: how many exercises are solved, and the state of each.
 
     Args:
         entries: from `record.read`. Exercises that the course does not have are left alone.

@@ -28,7 +28,7 @@ Sections = dict[str, dict[str, Any]]  # "exercises" to entries, "predictions" to
 
 
 class NotOurs(ValueError):
-    """There is something in the file's place that is no progress file."""
+    """What stands in the file's place is not a progress file."""
 
 
 def read(path: Path) -> tuple[dict[str, Entry], str]:
@@ -68,7 +68,7 @@ def note(key: str, **changes: Any) -> str:
 
 
 def guesses() -> dict[str, float | str]:
-    """Return the learner's predictions by question; none if there is no file, or no good one."""
+    """Return the learner's predictions by question; none without a sound file."""
     path = settings.load().record
     try:
         return ((path and _sections(path)) or _empty())["predictions"]
@@ -131,7 +131,7 @@ def _sections(path: Path) -> Sections | None:
     """Return what the file holds; None if it is ours but damaged.
 
     Raises:
-        NotOurs: if it is no regular file, or one with other contents.
+        NotOurs: if it is not a regular file, or one with other contents.
         OSError: if it cannot be read.
     """
     try:

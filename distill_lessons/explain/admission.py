@@ -29,9 +29,9 @@ def admitted(model: nn.Module, x: Tensor) -> Tensor:
         x: inputs, shape `(N, *input_shape)`.
 
     Raises:
-        ValueError: if x is no finite float batch or does not go through the model, if the model has
-            layers without weights, gives other logits each time it is asked, or computes a row's
-            logits from other rows.
+        ValueError: if x is not a finite float batch or does not go through the model, if the model
+            has layers without weights, gives other logits each time it is asked, or computes a
+            row's logits from other rows.
     """
     forward.check_has_weights(model)
     x = inputs_for(model, x)
@@ -65,7 +65,7 @@ def inputs_for(model: nn.Module, x: Tensor) -> Tensor:
     """Return `x` on the model's device, in its precision and detached.
 
     Raises:
-        ValueError: if `x` is no finite float batch.
+        ValueError: if `x` is not a finite float batch.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
         kind = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__

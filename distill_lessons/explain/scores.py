@@ -46,7 +46,7 @@ def class_scores(model: nn.Module, x: Tensor, classes: Classes, centre: bool) ->
 
     Raises:
         ValueError: if a class does not exist.
-        TypeError: if a class is no whole number.
+        TypeError: if a class is not a whole number.
     """
     z = check_logits(model(x), len(x))
     k = z.shape[1]

@@ -201,8 +201,8 @@ def exact(
         Values of shape `(N, R, K)`, with the measured additivity gap.
 
     Raises:
-        ValueError: for more than 16 regions, regions that are no partition, a background that does
-            not fit, or a gap that shows that the model's rows depend on one another.
+        ValueError: for more than 16 regions, regions that are not a partition, a background that
+            does not fit, or a gap that shows that the model's rows depend on one another.
 
     Source: Lundberg & Lee (2017), A unified approach to interpreting model predictions, section 2;
         interventional value function: Janzing et al. (2020), Feature relevance quantification.

@@ -17,7 +17,7 @@ def check_alike(students: Sequence[nn.Module]) -> None:
     """Raise an error unless `students` are nets of the same layers and sizes.
 
     Raises:
-        TypeError: if they are no sequence of nets.
+        TypeError: if they are not a sequence of nets.
         ValueError: if there is none, or one differs from the first.
     """
     if isinstance(students, nn.Module) or not isinstance(students, Sequence):

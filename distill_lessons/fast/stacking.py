@@ -72,7 +72,7 @@ def fit_many(
         title: stands beside the progress bar.
 
     Raises:
-        TypeError: if a number is none, or `students` are no nets.
+        TypeError: if a number is not one, or `students` are not nets.
         ValueError: if an argument is out of range, or the students cannot be stacked.
     """
     steps = whole_number("steps", steps)

@@ -186,7 +186,7 @@ def curves(
 
 
 def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
-    """Draw effects with their intervals, one a line; an interval that meets zero shows no effect.
+    """Draw effects with their intervals, one per line; an interval that meets zero shows no effect.
 
     Args:
         effects: name to effect, from top to bottom, all in one unit.

@@ -41,7 +41,7 @@ def fidelity(
 
     Args:
         groups: name to prediction agreement ``(S,)`` as fractions, attribution agreement ``(S,)``
-            from -1 to 1, and role, see `ROLES`; one value a seed.
+            from -1 to 1, and role, see `ROLES`; one value per seed.
         title: a sentence.
         xlabel: label with unit.
         ylabel: label with unit.
@@ -159,7 +159,7 @@ def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> 
 def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.ndarray:
     """Draw deletion and insertion curves of one model for several orders of the pixels.
 
-    The first order is drawn broad, so that it shows under another that coincides with it.
+    The first order is drawn with a broad line, which shows under another that coincides with it.
 
     Args:
         tables: name of an order to its table from `explain.quality.curves`, several runs laid end

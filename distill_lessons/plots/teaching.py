@@ -111,7 +111,7 @@ def pairs(
     """Draw two treatments of the same seeds, a thin line joining each pair.
 
     Args:
-        first: name, one value a seed ``(n,)``, and role, see `ROLES`.
+        first: name, one value per seed ``(n,)``, and role, see `ROLES`.
         second: the same for the other treatment.
         title: a sentence.
         ylabel: label with unit.

@@ -66,7 +66,7 @@ def fetch(source: Source, root: Path) -> None:
 
     Args:
         source: its record.
-        root: the data folder; made if need be.
+        root: the data folder; created if needed.
 
     Raises:
         FileNotFoundError: see `read`.
@@ -205,7 +205,7 @@ def _unpack(download: Download, packed: Path, staging: Path) -> None:
             for file in download.files:  # by name: nothing else is taken from the archive
                 member = tar.extractfile(file.path)
                 if member is None:
-                    raise ValueError(f"{file.path} is no regular file")
+                    raise ValueError(f"{file.path} is not a regular file")
                 _stage(file, member.read(LARGEST), staging)
         return
     [file] = download.files

@@ -22,7 +22,7 @@ def find(name: str, argument: str = "name") -> Source:
     (1, 28, 28)
     """
     if not isinstance(name, str):
-        raise TypeError(f"{argument}={name!r} is no text; write a name such as 'digits'.")
+        raise TypeError(f"{argument}={name!r} is not text; write a name such as 'digits'.")
     if name.startswith("folder:"):
         return folder.source(name)
     return SOURCES[one_of(argument, name, SOURCES, also="'folder:PATH'")]

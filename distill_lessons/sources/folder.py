@@ -106,8 +106,8 @@ def classes(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     Raises:
         FileNotFoundError: if the folder does not exist.
         ValueError: if fewer than two folders hold images; if one holds folders with images, which
-            would be dropped, or something of an image's name that is no file; if its name cannot be
-            shown in a figure.
+            would be dropped, or something named like an image that is not a file; if its name
+            cannot be shown in a figure.
     """
     if not folder.is_dir():
         raise FileNotFoundError(

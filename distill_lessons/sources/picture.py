@@ -39,7 +39,7 @@ def size(path: Path) -> tuple[int, int]:
     """Return width and height as the picture is meant to be seen; nothing is decoded.
 
     Raises:
-        ValueError: if it is no readable image.
+        ValueError: if it is not a readable image.
     """
     return _opened(path, _upright_size)
 
@@ -50,7 +50,7 @@ def read(path: Path, width: int, height: int) -> Picture:
     A JPEG is decoded straight to a fraction of its size, so that photographs cost little.
 
     Raises:
-        ValueError: if it is no readable image.
+        ValueError: if it is not a readable image.
     """
     return _opened(path, lambda image: _picture(image, width, height))
 
