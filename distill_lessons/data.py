@@ -8,6 +8,7 @@ What is read, and from where, is the business of `sources`.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,6 +177,8 @@ def load(
 
     source = find(name)
     limits = _checked_limits(limits)
+    if root is not None:
+        tensors.check_type("root", root, str | os.PathLike, "the path of a folder")
     root = load_settings().data_dir if root is None else Path(root)
     examples, own_test, classes = fetch.read(source, root)
 

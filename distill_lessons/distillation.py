@@ -18,6 +18,7 @@ from distill_lessons.objectives import Batch, Objective
 from distill_lessons.settings import whole_number
 from distill_lessons.tensors import (
     check_finite,
+    check_numbers,
     check_tensor,
     check_type,
     class_labels,
@@ -47,6 +48,8 @@ def teacher_logits(teacher: nn.Module, x: Tensor, mask: Tensor | None = None) ->
     """
     check_tensor("x", x)
     check_finite("x", x, "image" if x.ndim == 4 else "example")
+    if mask is not None:
+        check_tensor("mask", mask)
     evaluation.check_repeatable(teacher, x[:32], None if mask is None else mask[:32])
     z = evaluation.predict(teacher, x, mask)
     losses.check_logits("teacher_logits", z)
@@ -122,10 +125,12 @@ def consistent(teacher: nn.Module, *, T: float = 4.0, alpha: float = 0.0) -> Obj
         An objective for `training.fit`.
 
     Raises:
+        TypeError: if the teacher is no module.
         ValueError: if T or alpha is out of range.
 
     Source: Beyer et al. (2022), arXiv:2106.05237, section 3: "consistent teaching".
     """
+    evaluation.check_built(teacher)
     losses.check_temperature(T)
     losses.check_alpha(alpha)
 
@@ -187,6 +192,7 @@ def fine_tune(
         lr: learning rate, a tenth of the usual one, so that the soft targets are not forgotten.
         **fit_arguments: go to `training.fit`.
     """
+    check_type("labelled", labelled, Split, "a Split, such as data.train")
     fit_arguments.setdefault("title", "fine-tuning")
     return training.fit(student, labelled, lr=lr, **fit_arguments)
 
@@ -261,6 +267,7 @@ def marginal_noise(like: Split, n: int, *, seed: int) -> Split:
     """
     _check_like(like)
     n = whole_number("n", n)
+    check_numbers("like.x", like.x)
     pixels = like.x.flatten(1).cpu()  # (N, F)
     rows = torch.randint(0, len(like), (n, pixels.shape[1]), generator=seeds.generator(seed))
     return _unlabelled(pixels.gather(0, rows).reshape(n, *like.x.shape[1:]), like)

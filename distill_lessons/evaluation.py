@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from distill_lessons import losses, seeds
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_tensor, check_type, class_labels
+from distill_lessons.tensors import check_numbers, check_tensor, check_type, class_labels
 
 
 def predict(
@@ -40,6 +40,8 @@ def predict(
     """
     x = as_input(model, x)
     size = min(whole_number("batch_size", batch_size), max(1, len(x)))
+    if mask is not None:
+        check_tensor("mask", mask)
     inputs = [part.split(size) for part in (x, mask) if part is not None]
     found = []
     # Not in inference mode: what a net makes on the way, such as the weights that a hook computes,
@@ -65,6 +67,7 @@ def first_answer(model: nn.Module, split: Split) -> Tensor:
     Raises:
         ValueError: if the model cannot take the split's inputs, or returns no finite logits.
     """
+    check_type("split", split, Split, "a Split, such as data.train")
     two = split.take(range(min(2, len(split))))  # two, to see that each gets a row
     z = predict(model, *two.inputs)
     losses.check_logits("the model's answer", z)
@@ -136,6 +139,7 @@ def check_repeatable(model: nn.Module, x: Tensor, mask: Tensor | None = None) ->
         x: a few inputs ``(N, ...)``.
         mask: second argument of the model, see `predict`.
     """
+    check_tensor("x", x)
     with seeds.fork_rng(0, x.device):  # both draws differ, and the caller's are not moved
         first, second = (predict(model, x, mask) for _ in range(2))
     # Sums in another order, as on a GPU, differ by less.
@@ -173,7 +177,9 @@ def labels_of(argument: str, split: Split, z: Tensor) -> Tensor:
     Raises:
         ValueError: if an example has no label or another target, or one that is no class of `z`.
     """
+    check_type(argument, split, Split, "a Split, such as data.test")
     y = class_labels(f"{argument}.y", split.y)
+    check_numbers(f"{argument}.y", y)
     if bool((y == UNLABELLED).any()):
         raise ValueError(f"{argument} holds images without labels; accuracy needs all of them.")
     losses.check_labels(f"{argument}.y", y, z)
@@ -226,6 +232,8 @@ def training_mode(*models: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _mode(models: Sequence[nn.Module], *, training: bool) -> Iterator[None]:
+    for model in models:
+        check_type("the model", model, nn.Module, "a torch.nn.Module, such as models.mlp(...)")
     modes = [(module, module.training) for model in models for module in model.modules()]
     for model in models:
         model.train(training)

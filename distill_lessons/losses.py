@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill_lessons.data import UNLABELLED
 from distill_lessons.settings import number
-from distill_lessons.tensors import check_tensor
+from distill_lessons.tensors import check_numbers
 
 
 def soft_targets(logits: Tensor, T: float = 1.0) -> Tensor:
@@ -103,9 +103,14 @@ def entropy(probabilities: Tensor) -> Tensor:
     Raises:
         ValueError: if the rows are not distributions; give probabilities, not logits.
     """
-    check_tensor("probabilities", probabilities)
+    check_numbers("probabilities", probabilities)
     p = probabilities
-    if p.ndim != 2 or (p < 0).any() or not torch.allclose(p.sum(1), p.new_ones(len(p)), atol=1e-4):
+    if (
+        p.ndim != 2
+        or len(p) == 0
+        or (p < 0).any()
+        or not torch.allclose(p.sum(1), p.new_ones(len(p)), atol=1e-4)
+    ):
         raise ValueError(
             "probabilities must have shape (N, K), no negative entry and rows that sum to 1; "
             "give softmax(logits), not logits."
@@ -132,7 +137,7 @@ def logit_matching(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 def centred(logits: Tensor) -> Tensor:
     """Return logits minus their mean over classes: the part of them that a softmax sees."""
-    check_tensor("logits", logits)
+    check_numbers("logits", logits)
     if not logits.is_floating_point():
         raise ValueError(f"logits has type {logits.dtype}; logits are floats: use .float().")
     return logits - logits.mean(-1, keepdim=True)
@@ -225,7 +230,7 @@ def check_alpha(alpha: float) -> None:
 
 def check_logits(argument: str, logits: Tensor) -> None:
     """Raise an error unless `logits` is a finite ``(N, K)`` tensor with N >= 1 and K >= 2."""
-    check_tensor(argument, logits)
+    check_numbers(argument, logits)
     if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2:
         raise ValueError(f"{argument} has shape {tuple(logits.shape)}; logits need (N, K), K >= 2.")
     if not logits.is_floating_point():
@@ -249,7 +254,7 @@ def check_same_shape(argument: str, a: Tensor, other: str, b: Tensor) -> None:
 
 def check_labels(argument: str, labels: Tensor, logits: Tensor) -> None:
     """Raise an error unless `labels` are int64 from 0 to K-1 (or UNLABELLED), one per row."""
-    check_tensor(argument, labels)
+    check_numbers(argument, labels)
     if labels.shape != logits.shape[:1]:
         raise ValueError(
             f"{argument} has shape {tuple(labels.shape)} for {logits.shape[0]} rows of logits; "

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import seeds
-from distill_lessons.evaluation import as_input, check_built, evaluating, predict
 from distill_lessons.settings import number, whole_number
 from distill_lessons.tensors import check_type
 
@@ -192,6 +191,8 @@ def count_parameters(model: nn.Module) -> int:
         TypeError: if `model` is not a module.
         ValueError: if a layer has no weights yet.
     """
+    from distill_lessons.evaluation import check_built  # pandas, which comes with it, is slow
+
     check_built(model)
     return sum(p.numel() for p in model.parameters())
 
@@ -207,6 +208,8 @@ def count_multiply_adds(model: nn.Module, image_shape: Shape) -> int:
         TypeError: if `model` is not a module.
         ValueError: if the model cannot take such an image.
     """
+    from distill_lessons.evaluation import check_built, predict
+
     image_shape = _check_shape(image_shape)
     check_built(model)
     device = next((p.device for p in model.parameters()), None)
@@ -258,6 +261,8 @@ def latency(model: nn.Module, x: Tensor, *, repeats: int = 50) -> float:
         TypeError: if `model` is not a module, or `x` is not a tensor.
         ValueError: if the model cannot take `x`, or `repeats` is not positive.
     """
+    from distill_lessons.evaluation import as_input, evaluating, predict
+
     repeats = whole_number("repeats", repeats)
     x = as_input(model, x)
     if len(x) == 0:

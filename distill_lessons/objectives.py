@@ -18,7 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from distill_lessons.data import Split
 from distill_lessons.evaluation import predict
-from distill_lessons.tensors import Target, check_type, each
+from distill_lessons.settings import whole_number
+from distill_lessons.tensors import Target, check_type, each, moved
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ def cross_entropy(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
 
 
 def of_logits(loss: Loss) -> Objective:
-    """Return the objective of a loss that sees no more of the model than its logits."""
+    """Return the objective of a loss that sees no more of the model than its logits.
+
+    Raises:
+        TypeError: if `loss` is no function of logits, labels and indices.
+    """
+    check_loss(loss)
 
     def objective(model: nn.Module, batch: Batch) -> Tensor:
         return loss(model(*batch.inputs), batch.y, batch.index)
@@ -71,8 +77,14 @@ def batches(
     """Yield one epoch of shuffled index batches, each of `batch_size` but perhaps the last.
 
     The shuffle is drawn on the CPU, so that every device sees the same order.
+
+    Raises:
+        TypeError: if `n` or `batch_size` is no whole number, or `generator` no generator.
+        ValueError: if a number is not positive, or torch does not find the device.
     """
-    yield from torch.randperm(n, generator=generator).to(device).split(min(batch_size, n))
+    n, size = whole_number("n", n), whole_number("batch_size", batch_size)
+    check_type("generator", generator, torch.Generator, "seeds.generator(0)")
+    yield from moved(torch.randperm(n, generator=generator), device).split(min(size, n))
 
 
 def batch_of(

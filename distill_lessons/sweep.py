@@ -60,6 +60,7 @@ def sweep(
         raise ValueError("seeds, Ts and alphas must each hold at least one value.")
     students = [build(seed) for seed, _, _ in grid]
     check_type("what build returns", students[0], nn.Module, "an untrained net")
+    check_type("transfer", transfer, Split, "a Split, such as data.train")
     _check_measured("measure", measure)
     z = evaluation.first_answer(students[0], measure)  # (1, K)
     evaluation.labels_of("measure", measure, z.expand(len(measure), -1))
@@ -138,13 +139,21 @@ def paired_effect(
     """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"frame is of type {type(frame).__name__}; give a DataFrame of runs.")
+    columns = list(frame.columns)
+    for argument, column in {"value": value, "pair_by": pair_by}.items():
+        if column not in columns:
+            raise ValueError(f"{argument}={column!r} is no column of frame; use one of {columns}.")
+    if not np.isfinite(_numbers(frame[value])).all():
+        raise ValueError(
+            f"frame holds NaN or infinite numbers in {value!r}; find the run that produced them."
+        )
     sides = []
     for name, picked in (("treatment", treatment), ("control", control)):
         if not isinstance(picked, Mapping):
             raise TypeError(f"{name}={picked!r} must be a dict, such as {{'T': 4.0}}.")
-        missing = [column for column in (*picked, value, pair_by) if column not in frame]
+        missing = [column for column in picked if column not in columns]
         if missing:
-            raise ValueError(f"{name} names {missing}, not among columns {list(frame.columns)}.")
+            raise ValueError(f"{name} names {missing}, no columns of frame; use some of {columns}.")
         rows = np.ones(len(frame), dtype=bool)
         for column, wanted in picked.items():
             rows &= _equal(frame[column], wanted)
@@ -162,6 +171,12 @@ def paired_effect(
             f"treatment and control have different values of {pair_by!r}; run both with the same."
         )
     return mean_effect((sides[0] - sides[1]).to_numpy(), unit=unit)
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    if not pd.api.types.is_numeric_dtype(column):
+        raise TypeError(f"frame holds no numbers in {column.name!r}; give a column of results.")
+    return np.asarray(column, dtype=np.float64)
 
 
 def _equal(column: pd.Series, wanted: Any) -> np.ndarray:

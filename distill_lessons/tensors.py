@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from types import UnionType
 
 import torch
 from torch import Tensor
@@ -177,7 +178,7 @@ def apportioned(counts: Tensor, size: int) -> list[int]:
 
 def check_each_labelled(y: Tensor) -> None:
     """Raise an error unless `y` is whole numbers ``(N,)``, N at least 1."""
-    check_tensor("y", y)
+    check_numbers("y", y)
     if y.ndim != 1 or len(y) == 0:
         shape = tuple(y.shape)
         raise ValueError(f"y has shape {shape}; give labels (N,): y.argmax(1) of one-hot rows.")
@@ -194,7 +195,7 @@ def moved(part: Tensor, device: str | torch.device) -> Tensor:
         raise ValueError(f"device={device!r} is not to be had; use 'cpu'. ({why})") from error
 
 
-def check_type(argument: str, value: object, kind: type, remedy: str) -> None:
+def check_type(argument: str, value: object, kind: type | UnionType, remedy: str) -> None:
     """Raise a TypeError that names the remedy unless `value` is an instance of `kind`."""
     if not isinstance(value, kind):
         what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
@@ -217,6 +218,13 @@ def _check_inputs(x: Tensor) -> None:
     raise ValueError(
         f"x has type {x.dtype}; numbers are floats: use x.float(). Tokens are int64: use x.long()."
     )
+
+
+def check_numbers(argument: str, value: object) -> None:
+    """Raise an error unless `value` is a tensor with numbers in it, which the meta device lacks."""
+    check_tensor(argument, value)
+    if isinstance(value, Tensor) and value.is_meta:
+        raise ValueError(f"{argument} is on the meta device, without numbers; give it on the CPU.")
 
 
 def check_finite(name: str, values: Tensor, noun: str) -> None:

@@ -7,7 +7,7 @@ Knows nothing about distillation; what is minimised, `objectives` has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -75,7 +75,12 @@ def threshold(dataset: str, n_classes: int) -> float:
     Args:
         dataset: name of the data set, as in the settings.
         n_classes: K; for images of your own the threshold is half the loss of ignorance, log K.
+
+    Raises:
+        TypeError: if `n_classes` is no whole number.
+        ValueError: if there are fewer than two.
     """
+    n_classes = whole_number("n_classes", n_classes, least=2)
     source = SOURCES.get(dataset)
     if source is None or source.threshold is None:
         return round(math.log(n_classes) / 2, 2)
@@ -152,6 +157,7 @@ def fit(
     given = {name: function for name, function in optional.items() if function is not None}
     check_callable(objective=objective, **given)
     _check_fit(model, valid, accept_loss, lr, weight_decay)
+    check_type("also", also, Iterable, "a list of torch.nn.Modules")
     optimizer = torch.optim.AdamW(
         _weights(model, *also), lr=lr, weight_decay=weight_decay, fused=True
     )
@@ -270,7 +276,7 @@ def _check_fit(
         return
     if valid is None:
         raise ValueError(f"accept_loss={accept_loss} needs valid=: a model is judged on that.")
-    if not number("accept_loss", accept_loss) > 0:
+    if not 0 < number("accept_loss", accept_loss) < math.inf:
         raise ValueError(f"accept_loss={accept_loss} must be positive: no loss is below zero.")
 
 

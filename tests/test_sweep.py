@@ -423,7 +423,7 @@ EFFECT_ERRORS = {
     "no such column": (
         {"temperature": 4.0},
         {},
-        r"treatment names \['temperature'\], not among col",
+        r"treatment names \['temperature'\], no columns of frame; use some of",
     ),
     "no such row": (
         {"T": 4.0, "alpha": 0.0},
@@ -464,7 +464,7 @@ def test_pairs_without_a_partner() -> None:
 
 
 def test_a_value_that_is_missing() -> None:
-    with pytest.raises(ValueError, match=r"treatment names \['f1'\], not among columns"):
+    with pytest.raises(ValueError, match="value='f1' is no column of frame; use one of"):
         paired_effect(runs(), {"T": 4.0}, {"T": 1.0}, value="f1")
 
 
@@ -630,5 +630,7 @@ def test_measuring_without_labels_or_students() -> None:
 def test_effects_with_a_nan_are_refused() -> None:
     frame = runs()
     frame.loc[0, "accuracy"] = math.nan
-    with pytest.raises(ValueError, match="values holds NaN or infinite numbers"):
+    with pytest.raises(
+        ValueError, match="frame holds NaN or infinite numbers in 'accuracy'; find the run"
+    ):
         paired_effect(frame, {"T": 4.0, "alpha": 0.0}, {"T": 1.0, "alpha": 0.0})

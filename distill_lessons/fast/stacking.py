@@ -25,7 +25,7 @@ from distill_lessons.objectives import Loss, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import generator
 from distill_lessons.settings import number, whole_number
-from distill_lessons.tensors import check_tensor, check_type, class_labels
+from distill_lessons.tensors import check_numbers, check_type, class_labels
 
 
 def fit_many(
@@ -103,7 +103,7 @@ def fit_many(
         check_loss(loss)
         alphas = [0.0] * n_students  # whether labels are needed, the loss must know
     rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows
-    check_tensor("rows", rows)
+    check_numbers("rows", rows)
     rows = rows.cpu()
     _check_rows(rows, alphas, split)
     if z_teacher is None:
