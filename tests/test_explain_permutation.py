@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.inspection import permutation_importance as sklearn_importance
 from torch import nn
 
-from distill_lessons.explain import groups
+from distill_lessons.explain import groups, metrics
 from distill_lessons.explain.permutation import permutation_importance
 
 
@@ -146,6 +146,50 @@ def test_tied_classes_are_judged_as_the_plain_way_judges_them(digits, net, fast)
         model[-1].bias[1::2] = model[-1].bias[::2]
     ours = permutation_importance(model, x, y, repeats=3, fast=fast)
     np.testing.assert_array_equal(ours.importances, theirs(model, x, y, 3, 0))
+
+
+def offset(kind, size):
+    """Inputs whose mean is `size` times their spread, and a net that cancels it."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(300, 12, generator=generator)
+    model = seeded(lambda: nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)))
+    with torch.no_grad():
+        if kind == "two columns":
+            x[:, :2] += size
+            model[0].weight[:, 1] = -model[0].weight[:, 0]
+        elif kind == "every column":
+            x += size
+            model[0].bias -= model[0].weight.sum(1) * size
+        else:  # one image
+            x[7] += size
+        model[2].bias -= model(x).median(0).values  # no class wins everywhere
+        y = model(x).argmax(1)
+    y[::5] = 0
+    return model, x, y
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e5, 1e6, 1e7])
+@pytest.mark.parametrize("kind", ["two columns", "every column", "one image"])
+def test_badly_conditioned_inputs_differ_in_no_bit(kind, size):
+    model, x, y = offset(kind, size)
+    expected = theirs(model, x, y, 3, 0, k=4)
+    for fast in (True, False):
+        ours = permutation_importance(model, x, y, repeats=3, fast=fast)
+        np.testing.assert_array_equal(ours.importances, expected)
+    assert expected.max() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["two columns", "every column"])
+def test_near_ties_grow_with_the_inputs_and_not_without_need(kind):
+    near = {}
+    for size in (0.0, 1e6):
+        model, x, _ = offset(kind, size)
+        with torch.no_grad():
+            near[size] = metrics.near_tie(model, x, model(x), memory=64)
+    assert near[1e6] > 1e3 * near[0.0]
+    with torch.no_grad():  # at rest it is what it was: a share of the largest logit
+        model, x, _ = offset(kind, 0.0)
+        assert near[0.0] < 4 * metrics.NEAR_TIE * float(model(x).abs().max())
 
 
 def by_hand(model, x, y, group, repeats, seed, score):
@@ -317,7 +361,15 @@ def test_paint_puts_values_where_the_groups_are():
         ),
         (
             {"metric": "soft_targets", "teacher_logits": torch.zeros(50, 10), "T": 0.0},
-            "T=0.0 must be a number > 0",
+            "T=0.0 must be a",
+        ),
+        (
+            {"metric": "soft_targets", "teacher_logits": torch.full((50, 10), torch.nan)},
+            "teacher_logits holds 500 NaN or infinite values of 500",
+        ),
+        (
+            {"metric": "soft_targets", "teacher_logits": np.full((50, 10), np.inf)},
+            "teacher_logits holds 500 NaN or infinite values of 500",
         ),
         ({"memory": 1e-6}, "memory=1e-06 MiB is less than one input takes"),
         ({"y": torch.zeros(3).long()}, r"y has shape \(3,\) for 50 inputs"),

@@ -72,6 +72,21 @@ permutation_importance(net, x, y, groups=groups, repeats={repeats}, fast={fast})
 print(peak() - before)
 """
 
+SHAPLEY = """
+import numpy as np
+from torch import nn
+from distill_lessons.explain import groups, shapley
+
+x = torch.rand(600, 1, 8, 8, generator=g)
+net = models.mlp((1, 8, 8), {classes}, ({hidden},), seed=0){opaque}
+regions = groups.patches((1, 8, 8), (4, 2))  # 8 of them, 256 coalitions
+shapley.exact(net, x[:2], x[:2], regions)
+before = peak()
+{change}
+shapley.exact(net, x, x[:2], regions, memory={memory})
+print(peak() - before)
+"""
+
 
 def held(work: str, **parts: object) -> int:
     code = PROBE.format(work=work.format(**parts))
@@ -98,3 +113,19 @@ def test_permuting_sixty_thousand_images_stays_below_a_gibibyte(fast: bool) -> N
 def test_permuting_all_images_in_one_piece_would_not() -> None:
     in_one_piece = "forward.rows_per_chunk = lambda *sizes, **limits: 10**9"
     assert held(PERMUTATION, fast=False, repeats=12, change=in_one_piece) > GIB
+
+
+@pytest.mark.parametrize(
+    ("classes", "hidden", "opaque"), [(10, 2048, ""), (400, 16, ".append(nn.Flatten())")]
+)
+def test_exact_values_of_many_images_respect_the_limit(
+    classes: int, hidden: int, opaque: str
+) -> None:
+    work = {"classes": classes, "hidden": hidden, "opaque": opaque, "memory": 64, "change": ""}
+    assert held(SHAPLEY, **work) < 192 * 2**20  # of which the results are up to 50, twice
+
+
+def test_exact_values_of_all_images_in_one_piece_would_not() -> None:
+    in_one_piece = "shapley._images_at_once = lambda *sizes: 10**9"
+    work = {"classes": 400, "hidden": 16, "opaque": "", "memory": 64, "change": in_one_piece}
+    assert held(SHAPLEY, **work) > GIB

@@ -73,7 +73,7 @@ def view_output(z: Tensor, output: str) -> Tensor:
 
     Centring is linear and may follow an average; softmax must come before it, so it is not here.
     """
-    z = z.double()
+    z = forward.widened(z)
     return centred(z) if output == "centred" else z
 
 
@@ -83,7 +83,7 @@ def explained(
     """Return the mean output over the background `(K,)` and the outputs for x `(N, K)`."""
 
     def outputs(batch: Tensor) -> Array:
-        z = check_logits(forward.evaluate(net, batch, memory), len(batch)).double()
+        z = forward.widened(check_logits(forward.evaluate(net, batch, memory), len(batch)))
         z = z.softmax(1) if output == "softmax" else view_output(z, output)
         return np.asarray(z.cpu().numpy())
 

@@ -9,6 +9,7 @@ Knows nothing about importance or attribution.
 from __future__ import annotations
 
 import copy
+import functools
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -141,6 +142,24 @@ def run_layers(layers: Sequence[nn.Module], h: Tensor) -> Tensor:
         else:
             h = layer(h)
     return h
+
+
+@functools.cache
+def home_of_doubles(device: torch.device) -> torch.device:
+    """Return the device on which to add up in double precision: the CPU where `device` has none.
+
+    Apple's GPUs know no float64.
+    """
+    try:
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):
+        return torch.device("cpu")
+    return device
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """Return a tensor in double precision, on the device that has it."""
+    return tensor.to(home_of_doubles(tensor.device)).double()
 
 
 def bytes_per_row(model: nn.Module, x: Tensor) -> int:

@@ -6,8 +6,9 @@ Knows nothing about how a model was trained, or about single predictions (`shapl
 
 Two things make it fast, and neither changes a number. An image whose shuffled value equals its own
 is not run again. And a model that begins with a linear layer has `h = W x + b`, to which a shuffled
-group g only adds `W_g (x'_g − x_g)`. Sums in another order may differ in the last bit, so for
-accuracy every image whose two best classes are nearly tied is judged again by the plain way.
+group g only adds `W_g (x'_g − x_g)`. Sums in another order may differ in the last bits, so for
+accuracy every image whose two best classes are so nearly tied that these could decide is judged
+again by the plain way (`metrics.near_tie`).
 """
 
 from __future__ import annotations
@@ -22,15 +23,10 @@ from torch import Tensor, nn
 
 from distill_lessons.explain import forward
 from distill_lessons.explain.admission import admitted
-from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, labels
+from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, labels, whole
 from distill_lessons.explain.groups import Groups, as_groups, singles
+from distill_lessons.explain.metrics import METRICS, near_tie, scorer
 from distill_lessons.settings import one_of
-
-METRICS = ("accuracy", "cross_entropy", "soft_targets")
-
-# A tie closer than this share of the largest logit is judged again: some hundred times the
-# rounding of single precision, so that no prediction can flip between the fast and the plain way.
-NEAR_TIE = 2e-5
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ def permutation_importance(
         repeats: permutations per group.
         seed: of the permutations.
         per_class: measure on the images of each class apart.
-        teacher_logits: shape `(N, K)`, for `"soft_targets"`.
+        teacher_logits: shape `(N, K)`, for `"soft_targets"`; finite.
         T: temperature of the soft targets.
         memory: limit for temporary arrays in MiB.
         fast: use the linear first layer where there is one; False gives the plain way.
@@ -99,7 +95,8 @@ def permutation_importance(
         The importances with their intervals.
 
     Raises:
-        ValueError: for bad arguments; the message names them.
+        ValueError: for bad arguments, which the message names, or a model that gives other logits
+            each time or mixes the rows of a batch.
 
     Source: Breiman (2001), Random forests, section 10; Fisher, Rudin & Dominici (2019), All models
         are wrong, but many are useful, section 3.
@@ -107,27 +104,30 @@ def permutation_importance(
     net = forward.private_copy(model)
     x = admitted(net, x)
     one_of("metric", metric, METRICS)
-    if repeats < 1:
+    if whole("repeats", repeats) < 1:
         raise ValueError(f"repeats={repeats} must be at least 1; intervals need 2.")
     made = singles(x[0].numel()) if groups is None else as_groups(groups, tuple(x.shape[1:]))
     base = check_logits(forward.evaluate(net, x, memory), len(x))  # (N, K)
-    truth = torch.as_tensor(labels(y, base.cpu().numpy()), device=x.device).long()
-    score = _metric(metric, truth, base, teacher_logits, T)
-    before = score(base, torch.arange(len(x), device=x.device), True)[0]  # (N,) float64
+    home = forward.home_of_doubles(x.device)  # of all that is added up
+    truth = torch.as_tensor(labels(y, base.cpu().numpy())).long().to(home)
+    near = near_tie(net, x, base, memory) if metric == "accuracy" else 0.0
+    score = scorer(metric, truth, base, near, teacher_logits, T)
+    before = score(base, torch.arange(len(x), device=home), True)[0]  # (N,) float64
     orders = torch.as_tensor(_permutations(len(x), repeats, seed), device=x.device)
 
     # Scores are summed per class; without per_class all images belong to one class.
     member = truth if per_class else torch.zeros_like(truth)
     onehot = torch.nn.functional.one_hot(member, base.shape[1] if per_class else 1).double()
     rerun = _rerun(net, x, memory, fast)
-    sums = torch.zeros(len(made), repeats, onehot.shape[1], dtype=torch.float64, device=x.device)
+    sums = torch.zeros(len(made), repeats, onehot.shape[1], dtype=torch.float64, device=home)
     doubts: list[Tensor] = []  # columns: group, repeat, image
     rows, start, told = 0, time.perf_counter(), False
     for g, group in enumerate(made):
         index = torch.as_tensor(group, device=x.device)
-        changed = _changed(x.flatten(1), index, orders)  # positions in (R, N)
+        changed = _changed(x.flatten(1), group, orders)  # positions in (R, N)
         scores = before.repeat(repeats, 1)  # (R, N)
         for part, z in rerun(index, changed, orders):
+            part = part.to(home)
             values, tied = score(z, part % len(x), False)
             scores.view(-1)[part] = values
             if len(tied):
@@ -138,7 +138,8 @@ def permutation_importance(
         rows += len(changed)
         if sum(map(len, doubts)) >= len(x) or (doubts and g + 1 == len(made)):
             for again in torch.cat(doubts).split(len(x)):
-                z = forward.evaluate(net, _shuffled(x, made, orders, again), memory)
+                cases = again.to(x.device)
+                z = forward.evaluate(net, _shuffled(x, made, orders, cases), memory)
                 hits = score(z[: len(again)], again[:, 2], True)[0]
                 sums.index_put_(
                     (again[:, 0], again[:, 1], member[again[:, 2]]), hits, accumulate=True
@@ -169,7 +170,7 @@ def _permutations(n: int, repeats: int, seed: int) -> Array:
     return np.stack(orders)
 
 
-def _changed(flat: Tensor, group: Tensor, orders: Tensor) -> Tensor:
+def _changed(flat: Tensor, group: Array, orders: Tensor) -> Tensor:
     """Return the positions in `(R, N)` whose image gets at least one new value."""
     new = torch.zeros(orders.shape, dtype=torch.bool, device=flat.device)
     for j in group.tolist():
@@ -186,7 +187,7 @@ def _shuffled(x: Tensor, groups: list[Array], orders: Tensor, cases: Tensor) -> 
     cases = cases.repeat(len(x) // len(cases) + 1, 1)[: len(x)]
     flat = x.flatten(1)
     mixed, other = flat[cases[:, 2]], orders[cases[:, 1], cases[:, 2]]
-    for g in cases[:, 0].unique().tolist():
+    for g in cases[:, 0].unique().cpu().tolist():
         at = (cases[:, 0] == g).nonzero()
         group = torch.as_tensor(groups[g], device=x.device)
         mixed[at, group] = flat[other[at], group]
@@ -226,50 +227,6 @@ def _rerun(net: nn.Module, x: Tensor, memory: float, fast: bool) -> Rerun:
                     yield part, forward.run_layers(rest, h)
 
     return pieces
-
-
-# (logits (M, K), which images, exactly) -> scores (M,) in float64, positions of near ties
-Score = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]]
-
-
-def _metric(
-    metric: str, y: Tensor, base: Tensor, teacher_logits: ArrayLike | None, T: float
-) -> Score:
-    near = NEAR_TIE * float(base.abs().max())
-
-    def accuracy(z: Tensor, own: Tensor, exact: bool) -> tuple[Tensor, Tensor]:
-        if exact:
-            hit = z.argmax(1) == y[own]
-            return hit.double(), own[:0]
-        label = y[own][:, None]
-        # The lead over the best other class: positive where right. Much faster than argmax.
-        lead = z.gather(1, label)[:, 0] - z.scatter(1, label, -torch.inf).amax(1)
-        return (lead > 0).double(), (lead.abs() <= near).nonzero()[:, 0]
-
-    if metric == "accuracy":
-        return accuracy
-    if metric == "cross_entropy":
-        target = torch.nn.functional.one_hot(y, base.shape[1]).double()
-        entropy, T = torch.zeros(len(y), dtype=torch.float64, device=y.device), 1.0
-    else:
-        if teacher_logits is None:
-            raise ValueError('metric="soft_targets" compares with a teacher: give teacher_logits.')
-        if not T > 0:
-            raise ValueError(f"T={T} must be a number > 0.")
-        z = torch.as_tensor(teacher_logits).to(base.device).double()
-        if z.shape != base.shape:
-            raise ValueError(
-                f"teacher_logits has shape {tuple(z.shape)}, the model's logits "
-                f"{tuple(base.shape)}; give the teacher's logits on the same x."
-            )
-        target = (z / T).softmax(1)
-        entropy = -torch.special.xlogy(target, target).sum(1)
-
-    def divergence(z: Tensor, own: Tensor, exact: bool) -> tuple[Tensor, Tensor]:
-        loss = -(target[own] * (z.double() / T).log_softmax(1)).sum(1) - entropy[own]
-        return loss, own[:0]
-
-    return divergence
 
 
 def _summary(values: Array, baseline: Tensor, metric: str, rows: int) -> Importance:

@@ -53,13 +53,13 @@ def rescale(
     with torch.no_grad():
         h_b = _before_relus(linears, back)  # one (B, H) for each ReLU
         for i, part in enumerate(flat.split(chunk)):
-            made.append(_attributions(linears, top, part, back, h_b).double())
+            made.append(_attributions(linears, top, part, back, h_b).cpu().double())
             if i == 0:
                 pairs = len(flat) * len(back)
                 seconds = (time.perf_counter() - start) * len(flat) / len(part)
                 forward.announce("deep SHAP", pairs * len(top), seconds)
     values = torch.cat(made).transpose(1, 2)  # (N, F, K)
-    return values.reshape(*x.shape, len(top)).cpu().numpy()
+    return values.reshape(*x.shape, len(top)).numpy()
 
 
 def _attributions(

@@ -240,9 +240,10 @@ def _played(
         def play(table: Array, game: Game = game, active: list[int] = active) -> Array:
             nonlocal rows
             rows += len(table) * len(background)
-            masks = torch.ones(len(table), len(groups), dtype=torch.bool, device=x.device)
-            masks[:, active] = torch.as_tensor(np.asarray(table) > 0.5, device=x.device)
-            return np.asarray(game(masks)[:, 0].cpu().numpy())
+            masks = np.ones((len(table), len(groups)), dtype=bool)
+            masks[:, active] = np.asarray(table) > 0.5
+            values = game(torch.from_numpy(masks).to(x.device))
+            return np.asarray(values[:, 0].cpu().numpy())
 
         values[i, active] = solve(play, len(active))
     return values, rows

@@ -22,6 +22,7 @@ from distill_lessons.explain.arrays import Array
 from distill_lessons.explain.groups import Groups, as_groups
 
 MAX_REGIONS = 16
+PIECE = 1024  # coalitions run and weighted together
 
 
 def coalitions(n_players: int) -> Array:
@@ -102,6 +103,11 @@ def image_game(
     if split is None:
         return _general_game(model, x, background, regions, output, memory)
     first, rest = split
+    if (
+        len(regions) * len(background) * first.out_features * x.element_size()
+        > memory * forward.MIB / 2
+    ):
+        return _general_game(model, x, background, regions, output, memory)
     # What each region adds to the first layer, from each image and from each background image.
     with torch.no_grad():
         from_x = _contributions(first, x, regions)  # (N, R, H)
@@ -111,8 +117,9 @@ def image_game(
     # The mean over the background can be taken before a linear last layer, on H numbers, not K.
     linear_end = bool(rest) and type(rest[-1]) is nn.Linear and output != "softmax"
     body, head = (rest[:-1], rest[-1:]) if linear_end else (rest, [])
-    row_bytes = forward.bytes_per_row(nn.Sequential(*rest), from_b[0]) * n_b
-    chunk = forward.rows_per_chunk(row_bytes, memory)
+    row_bytes = forward.bytes_per_row(nn.Sequential(*rest), from_b[0])
+    row_bytes += width * x.element_size()  # `others`, beside the activations
+    chunk = forward.rows_per_chunk(row_bytes * n_b, memory)
 
     def value(masks: Tensor) -> Tensor:
         made = []
@@ -121,17 +128,16 @@ def image_game(
             for part in masks.split(chunk):
                 inside = part.to(from_b.dtype)  # (S, R)
                 others = ((1 - inside) @ from_b.flatten(1)).view(-1, n_b, width)  # (S, B, H)
-                own = torch.einsum("sr,nrh->nsh", inside, from_x) + bias  # (N, S, H)
-                sums = []
-                for h_x in own:
+                each = []
+                for contribution in from_x:  # (R, H); one image at a time, to hold no (N, S, H)
+                    h_x = inside @ contribution + bias  # (S, H)
                     h = torch.add(others, h_x[:, None], out=mixed[: len(part)])  # (S, B, H)
                     h = forward.run_layers(body, h.view(-1, width))
                     if output == "softmax":
                         h = h.T.softmax(0).T  # much faster than over short rows
-                    sums.append(h.reshape(len(part), n_b, -1).sum(1))  # (S, H') or (S, K)
-                means = torch.stack(sums, 1) / n_b  # (S, N, H') or (S, N, K)
-                z = forward.run_layers(head, means.flatten(0, 1))
-                made.append(z.view(*means.shape[:2], -1))
+                    mean = h.reshape(len(part), n_b, -1).sum(1) / n_b  # (S, H') or (S, K)
+                    each.append(forward.run_layers(head, mean))
+                made.append(torch.stack(each, 1))  # (S, N, K)
         return view_output(torch.cat(made), output)
 
     return value
@@ -217,21 +223,33 @@ def exact(
             f"Exact values take at most {MAX_REGIONS}; use larger regions, or method='permutation'."
         )
     rows = len(x) * len(background) * 2**n_regions
-    game = image_game(net, x, background, made, output=output, memory=memory)
     masks = torch.as_tensor(coalitions(n_regions), device=x.device)
-    weights = torch.as_tensor(shapley_matrix(n_regions), device=x.device)
-    total: Tensor | float = 0.0
-    told = False
-    # Values are weighted piece by piece: the table of all coalitions is never held.
-    for i, (mask, weight) in enumerate(
-        zip(masks.split(1024), weights.split(1024, dim=1), strict=True)
-    ):
-        total = total + torch.tensordot(weight, game(mask), dims=1)  # (R, N, K)
-        spent = time.perf_counter() - start
-        if not told and spent > 0.2:
-            told = True
-            forward.announce("exact Shapley values", rows, spent * len(masks) / (1024 * (i + 1)))
-    assert isinstance(total, Tensor)
-    values = total.transpose(0, 1).cpu().numpy()
+    weights = torch.as_tensor(shapley_matrix(n_regions)).to(forward.home_of_doubles(x.device))
     base, outputs = explained(net, x, background, output, memory)
-    return checked(values, base, outputs, "exact", rows, start)
+    values, told = [], False
+    for images in x.split(_images_at_once(net, x, n_regions, len(base), memory)):
+        game = image_game(net, images, background, made, output=output, memory=memory)
+        # Values are weighted piece by piece: the table of all coalitions is never held.
+        total = weights.new_zeros(())
+        for i, (mask, weight) in enumerate(
+            zip(masks.split(PIECE), weights.split(PIECE, dim=1), strict=True), start=1
+        ):
+            total = total + torch.tensordot(weight, game(mask), dims=1)  # (R, N, K)
+            spent = time.perf_counter() - start
+            if not told and spent > 0.2:
+                told = True
+                share = min(1.0, i * PIECE / len(masks)) * len(images) / len(x)
+                forward.announce("exact Shapley values", rows, spent / share)
+        values.append(total.transpose(0, 1).cpu())
+    return checked(torch.cat(values).numpy(), base, outputs, "exact", rows, start)
+
+
+def _images_at_once(
+    net: nn.Module, x: Tensor, n_regions: int, n_classes: int, memory: float
+) -> int:
+    """Return how many images to explain together, so that what is held of each fits the limit."""
+    split = forward.split_linear(net, x)
+    width = 0 if split is None else split[0].out_features
+    held = n_regions * width * x.element_size()  # what each region adds to the first layer
+    held += 4 * PIECE * n_classes * 8  # a piece of the game, as it is made, widened and centred
+    return max(1, int(memory * forward.MIB / 2) // held)
