@@ -63,7 +63,7 @@ TOUCH = """
 m = __import__("mmap").mmap(-1, 3 << 29)  # shared memory is beyond what the allocator limits
 for _ in range(24):
     m.write(b"x" * (64 << 20))
-import time; time.sleep(3)
+import time; time.sleep(60)
 """
 WRITER = """
 from pathlib import Path
@@ -73,4 +73,64 @@ SPOILER = """
 from pathlib import Path
 for file in Path({folder!r}).glob("*.ipynb"):
     file.write_text("spoiled")
+"""
+
+MEMFD = """
+import os, time
+fd = os.memfd_create("x")
+for _ in range(24):
+    os.write(fd, b"x" * (64 << 20))  # 1.5 GiB that no process holds
+time.sleep(60)
+"""
+DISK = """
+import os
+for n in range(24):
+    with open(f"{n}.bin", "wb") as file:
+        for _ in range(16):
+            file.write(b"x" * (4 << 20))
+            file.flush()
+import time; time.sleep(60)
+"""
+FIND = """
+import importlib.util
+from pathlib import Path
+from distill_lessons.exercises import catalogue
+found = []
+def look(made):
+    for part in (made.judged_by, made.solved_by):
+        found.extend(value for value in vars(part or object.__new__(Path)).values() if value)
+folder = Path(importlib.util.find_spec("distill_lessons.exercises").origin).parent / "bank"
+for name in ("batch_of_one", "mean_difference", "does_it_hold"):
+    try:
+        look(catalogue.exercise("00", name))
+    except TypeError:
+        pass
+    text = (folder / "lesson_00" / f"{name}.py").read_text()
+    rest = text.partition("# ==== Judging")[2] + text.partition("# ==== Solution")[2]
+    exec(rest.partition("\\n")[2], globals())
+"""
+FLOAT64 = "torch.set_default_dtype(torch.float64)"
+KILLER = """
+import os, psutil, signal
+for one in psutil.Process().parents():
+    if "grade" in one.cmdline():
+        os.kill(one.pid, signal.SIGKILL)
+"""
+SABOTEUR = """
+import os, time
+from pathlib import Path
+own, spoiled, end = Path.cwd().parent, set(), time.monotonic() + 60
+while time.monotonic() < end and len(spoiled) < 2:
+    for box in own.parent.glob("distill-grading-*"):
+        files = [f for f in box.glob("package/**/*.py") if f.is_file()]
+        if box != own and len(files) > 100:
+            for file in files:
+                try:
+                    os.chmod(file.parent, 0o700)
+                    os.chmod(file, 0o600)
+                    file.write_text("raise SystemExit")
+                    spoiled.add(box)
+                except OSError:
+                    pass
+    time.sleep(0.05)
 """

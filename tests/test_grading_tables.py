@@ -1,51 +1,52 @@
-"""Tables, and the seed that draws the hidden questions."""
+"""Results as tables and pages: every name, no formula, no markup."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+import html
 from pathlib import Path
 
 import pytest
 from labs import rows_of
+from results import BLANK, RIGHT, book_of, result, table
 
-from distill_lessons.exercises import catalogue, parts
-from distill_lessons.grading import marking, submissions, tables
+from distill_lessons.exercises.verdict import Verdict
+from distill_lessons.grading import (
+    feedback,
+)
+from distill_lessons.grading.points import Extra
 
 
 def test_a_table_holds_no_formula_and_every_name(tmp_path: Path) -> None:
-    odd = ["=cmd|' /C calc'!A0", "@x", "-2+3", 'Zoë, "Jr"', "two\nlines", "caf\udce9"]
-    marked = [marking.Marked(submissions.Submission(name, file="f"), {}, ("=1+1",)) for name in odd]
-    tables.write_csv(marked, tmp_path / "t.csv")
-    found = rows_of(tmp_path / "t.csv")
-    assert list(found) == [*(f"'{name}" for name in odd[:3]), *odd[3:5], "caf\\udce9"]
+    odd = ["=cmd|' /C calc'!A0", "@x", "-2+3", 'Zoë, "Jr"', "two\nlines", "caf\udce9", "🎉"]
+    found = rows_of(table([result(n, [RIGHT] * 3, "=1+1") for n in odd], tmp_path / "t.csv"))
+    assert list(found) == [*(f"'{name}" for name in odd[:3]), *odd[3:5], "caf\\udce9", "🎉"]
     assert all(row["note"] == "'=1+1" for row in found.values())
-    tables.write_details(marked, tmp_path / "t.json")
-    kept = json.loads((tmp_path / "t.json").read_text())["submissions"]
-    assert [one["learner"] for one in kept] == odd
-    with pytest.raises(FileExistsError):
-        tables.write_csv(marked, tmp_path / "t.csv")
+    assert all(row["total"] == row["of"] == "3" for row in found.values())
 
 
-def test_a_seed_is_drawn_by_chance_and_tried_on_the_solutions(monkeypatch) -> None:
-    drawn = {marking.hidden_seeds(None, ["00"]) for _ in range(3)}
-    assert len(drawn) == 3
-    assert all(second == first + 1 for first, second in drawn)
-    with pytest.raises(ValueError, match="--seed -1"):
-        marking.hidden_seeds(-1, ["00"])
-    made = catalogue.of_lesson("00")["batch_of_one"]
-    given = {"batch_of_one": replace(made, solved_by=parts.Solution(lambda x: x))}
-    monkeypatch.setattr(catalogue, "of_lesson", lambda lesson: given)
-    with pytest.raises(ValueError, match="With --seed 5 the course's own solution of 00.batch_of"):
-        marking.hidden_seeds(5, ["00"])
-    given["batch_of_one"] = replace(made, solved_by=None)
-    with pytest.raises(ValueError, match="this is a student build"):
-        marking.hidden_seeds(None, ["00"])
+@pytest.mark.parametrize("name", ["ë" * 127, "🎉" * 63, "x" * 254, "caf\udce9", "Zoë 🎉", "<b>&"])
+def test_every_name_has_a_page(tmp_path: Path, name: str) -> None:
+    book = book_of(tmp_path)
+    book.add(result(name))
+    book.add(result("anna"))
+    pages = sorted(book.pages.iterdir())
+    assert len(pages) == 2
+    (theirs,) = (p for p in pages if p.name != "anna.html")
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    assert f"<h1>Feedback for {html.escape(shown, quote=False)}</h1>" in theirs.read_text("utf-8")
 
 
-@pytest.mark.parametrize("lesson", catalogue.LESSONS)
-def test_solutions_are_right_on_seeds_that_chance_may_draw(lesson: str) -> None:
-    for seed in (20, 21, 22, marking.MOST_SEED + 1):
-        for made in catalogue.of_lesson(lesson).values():
-            verdict = made.judge(made.solved_by.answer, seed)
-            assert verdict.state == "correct", (made.key, seed, verdict.text)
+def test_long_names_that_begin_alike_have_pages_of_their_own() -> None:
+    assert feedback.file_name("x" * 254) != feedback.file_name("x" * 253 + "y")
+    assert feedback.file_name("Ada", "1") != feedback.file_name("Ada", "2")
+
+
+def test_nothing_in_a_page_is_markup(tmp_path: Path) -> None:
+    bad = "<script>alert(1)</script>"
+    one = result(bad, [Verdict("not yet", f"got '{bad}'"), RIGHT, BLANK], f"cell 2 `{bad}`")
+    text = feedback.page([one], [Extra(bad, "00.batch_of_one", 1, bad)])
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == 5  # the title, the heading, what was got, comment, note
+    assert "prefers-color-scheme: dark" in text
+    assert text.count("<article") == 3
+    assert "2 of 3 points" in text

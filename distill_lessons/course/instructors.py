@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from distill_lessons import __version__
 from distill_lessons.course import lessons
 from distill_lessons.course.terminal import refusals, shown
-
-if TYPE_CHECKING:
-    from distill_lessons.grading.marking import Marked
 
 
 def release(
@@ -61,57 +57,55 @@ def grade(
         Path, typer.Argument(metavar="DIR", help="Submissions: LEARNER.ipynb, LEARNER/….ipynb.")
     ],
     out: Annotated[
-        Path, typer.Option(help="The table to write. One that is there is kept.")
+        Path, typer.Option(help="The table. If it is there, what it has is not graded again.")
     ] = Path("grades.csv"),
     seed: Annotated[
         int | None, typer.Option(help="Draws the hidden questions. [default: by chance]")
     ] = None,
+    roster: Annotated[
+        Path | None, typer.Option(help="A CSV file with the class, to be written with its points.")
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="A CSV file with points given by hand.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = 1,
-    seconds: Annotated[float, typer.Option(min=1, help="For one submission.")] = 300,
-    cell_seconds: Annotated[float, typer.Option(min=0.1, help="For one of its cells.")] = 60,
-    memory: Annotated[float, typer.Option(min=0.1, help="For one submission, in GiB.")] = 4,
+    seconds: Annotated[float, typer.Option(help="Of the processor, for one submission.")] = 300,
+    cell_seconds: Annotated[float, typer.Option(help="For one of its cells.")] = 60,
+    memory: Annotated[float, typer.Option(help="For one submission, in GiB.")] = 4,
+    disk: Annotated[float, typer.Option(help="For one submission, in GiB.")] = 1,
+    visible: Annotated[
+        list[Path] | None, typer.Option(help="A folder to be seen, read-only, behind the fence.")
+    ] = None,
+    no_fence: Annotated[
+        bool, typer.Option("--no-fence", help="Run submissions in this account, with its rights.")
+    ] = False,
 ) -> None:
     """For instructors: turn a folder of submitted notebooks into a table of points."""
     with refusals():
         _instructors_only()
-        from distill_lessons.grading import box, fence, marking, student, submissions, tables
+        from distill_lessons.grading import fence, grading
+        from distill_lessons.grading.limits import Limits
 
-        found = submissions.collect(folder)
-        seeds = marking.hidden_seeds(seed, [one.lesson for one in found if one.lesson])
-        out.parent.mkdir(parents=True, exist_ok=True)
-        table, details, pages = tables.new_paths(out)
-        limits = box.Limits(seconds, cell_seconds, int(memory * 2**30))
-        start = fence.find(student.hidden_places(folder))
-    fenced = start is not None
-    print(
-        f"{_count(len(found), 'submission')}, hidden seed {seeds[0]}. "
-        + (
-            "Each runs behind the fence: no network, nothing to change but its own folder."
-            if fenced
-            else "No fence on this machine: they can reach the network and this account's files."
-        )
-    )
-    marked: list[Marked] = []
-
-    def on_done(one: Marked) -> None:
-        marked.append(one)
-        typer.echo(tables.line(one))
-
+        limits = Limits.checked(seconds, cell_seconds, memory, disk)
+        around = None if no_fence else fence.find(grading.needed(visible or []))
+        wanted = grading.Wanted(folder, out, seed, roster, points)
+        session = grading.begin(wanted, limits, around, jobs)
+    for line in session.opening():
+        typer.echo(line)
     interrupted = False
-    try:
-        marking.mark_all(found, seeds, limits, fence=start, jobs=jobs, on_done=on_done)
-    except KeyboardInterrupt:
-        interrupted = True
     with refusals():
-        tables.write_csv(marked, table)
-        tables.write_details(
-            marked, details, seed=seeds[0], version=__version__, fence=fenced, limits=vars(limits)
-        )
-        tables.write_pages(marked, pages)
-    print(f"{shown(table)}: points; {shown(details)}: every verdict; {shown(pages)}: feedback.")
+        try:
+            for line in session.run():
+                typer.echo(line)
+        except KeyboardInterrupt:
+            interrupted = True
+        session.close(interrupted=interrupted)
+    for line in session.closing(shown):
+        typer.echo(line)
     if interrupted:
-        print(f"Interrupted: {len(marked)} of {len(found)} submissions are graded.")
         raise typer.Exit(130)
+    if session.failed():
+        raise typer.Exit(1)
 
 
 def _instructors_only() -> None:

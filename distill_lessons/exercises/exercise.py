@@ -21,6 +21,7 @@ from typing import Any, Literal
 from distill_lessons import settings
 from distill_lessons.exercises import showing, values
 from distill_lessons.exercises.compare import difference, plain
+from distill_lessons.exercises.defaults import usual
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Place, Solution, call
 from distill_lessons.exercises.verdict import State, Verdict
 from distill_lessons.exercises.watching import NotCounted, watched
@@ -47,8 +48,9 @@ class Exercise:
         cases: for functions: the questions drawn from a seed, the first worked by hand or small.
             They are drawn anew for every use, so that an answer that changes its arguments in
             place spoils nothing.
-        ask: runs an answer on a case's arguments and returns what is compared; by default
-            `call`. Another one returns named properties, where more than one output is right.
+        ask: runs an answer on a case's arguments and returns what came of it; by default `call`.
+            Where more than one output is right, `Judging.properties` makes of this what is
+            compared.
         may_change: places of the arguments that an answer may change in place, from 0.
         not_by: functions of the package that do what is asked. An answer that calls one of them
             does not count.
@@ -128,7 +130,7 @@ class Exercise:
         if self.judged_by is None:
             return LATER
         outputs = []
-        for case in self.cases(seed):
+        for case in self.questions(seed):
             try:
                 outputs.append(self.output(answer, case))
             except NotCounted as error:
@@ -141,6 +143,12 @@ class Exercise:
                 return Verdict("not yet", f"On {case.words}: {_raised(error, answer)}")
         return self.compare(outputs, seed)
 
+    def questions(self, seed: int) -> Sequence[Case]:
+        """Return the cases that a seed draws, whatever a learner has set torch to."""
+        assert self.cases is not None
+        with usual():
+            return self.cases(seed)
+
     def output(self, answer: Any, case: Case) -> Any:
         """Run an answer on one case and return its plain output.
 
@@ -152,9 +160,13 @@ class Exercise:
 
     def _asked(self, answer: Any, case: Case) -> Any:
         # Whatever a learner's code writes to stderr, a grader would count as a failure.
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stderr(io.StringIO()),
+            usual() as theirs,
+        ):
             warnings.simplefilter("ignore")
-            return plain(self.ask(answer, *case.arguments))
+            return plain(self.ask(theirs(answer), *case.arguments))
 
     def compare(self, outputs: Sequence[Any], seed: int) -> Verdict:
         """Judge plain outputs, one for every case that `seed` draws; runs no learner's code.
@@ -170,42 +182,57 @@ class Exercise:
                 "not attempted",
                 "The function returns nothing. If you wrote code there, it lacks a return.",
             )
-        cases, expected = self.cases(seed), self.expected(seed)
+        cases, expected = self.questions(seed), self.expected(seed)
         if len(outputs) != len(cases):
             raise ValueError(f"{len(outputs)} outputs for {len(cases)} cases; give one for each.")
-        for case, got, wanted in zip(cases, outputs, expected, strict=True):
+        seen = [self._seen(got, case) for got, case in zip(outputs, cases, strict=True)]
+        for case, got, wanted in zip(cases, seen, expected, strict=True):
             if differs := difference(got, wanted, self.tolerance):
                 where = f"On {case.words}: {differs}."
-                mistake = self._recognise(outputs, expected, seed)
+                mistake = self._recognise(seen, seed)
                 if mistake is None:
                     return Verdict("not yet", where)
                 state: State = "not attempted" if mistake.given else "not yet"
                 given = "This still does what the code does as it was given."
                 says = given if mistake.given else mistake.says
-                return Verdict(state, f"{says}\n{where}")
+                return Verdict(state, f"{says}\n{where}", mistake.name)
         return Verdict("correct", "")
 
     def expected(self, seed: int) -> list[Any]:
-        """Return the right plain output of every case that `seed` draws."""
-        assert self.cases is not None
+        """Return for every case that `seed` draws what is compared, of the right answer."""
         assert self.judged_by is not None
-        return [self._asked(self.judged_by.reference, case) for case in self.cases(seed)]
+        return self._all_seen(self.judged_by.reference, seed)
 
-    def _recognise(self, outputs: Sequence[Any], expected: list[Any], seed: int) -> Mistake | None:
+    def _recognise(self, seen: Sequence[Any], seed: int) -> Mistake | None:
         """Find the classic mistake that gives these very outputs."""
-        assert self.cases is not None
         assert self.judged_by is not None
         for mistake in self.judged_by.mistakes:
-            for case, got in zip(self.cases(seed), outputs, strict=True):
-                try:
-                    theirs = self._asked(mistake.answer, case)
-                except Exception:
-                    break  # this mistake does not even run on this case
-                if difference(got, theirs, self.tolerance):
-                    break
-            else:
+            try:
+                theirs = self._all_seen(mistake.answer, seed)
+            except Exception:
+                continue  # this mistake does not even run on every case
+            if not any(map(difference, seen, theirs, [self.tolerance] * len(seen))):
                 return mistake
         return None
+
+    def _all_seen(self, answer: Any, seed: int) -> list[Any]:
+        """Return for every case what is compared, of an answer of the course's own."""
+        with usual():
+            outputs = [self._asked(answer, case) for case in self.questions(seed)]
+            # Of arguments drawn anew, since the answer may have changed those it was given.
+            return [self._seen(*both) for both in zip(outputs, self.questions(seed), strict=True)]
+
+    def _seen(self, output: Any, case: Case) -> Any:
+        """Return what is compared: a plain output, or the properties that judging finds in it."""
+        assert self.judged_by is not None
+        properties = self.judged_by.properties
+        if properties is None or output is None:
+            return output
+        try:
+            with usual():
+                return plain(properties(output, *case.arguments))
+        except Exception:  # it has none: never the output itself, which could pretend to be them
+            return {}
 
     def _judge_value(self, answer: Any) -> Verdict:
         got: str | float
@@ -223,7 +250,7 @@ class Exercise:
             return Verdict("correct", "")
         for mistake in self.judged_by.mistakes:
             if difference(got, mistake.answer, self.tolerance) is None:
-                return Verdict("not yet", mistake.says)
+                return Verdict("not yet", mistake.says, mistake.name)
         if isinstance(got, str):
             return Verdict("not yet", "")
         # The right value is not said: the learner has only looked once.

@@ -42,10 +42,14 @@ class Judging:
     Attributes:
         reference: for functions: gives the right outputs, by another way than the solution.
         mistakes: the classic ones.
+        properties: where more than one output is right: called with what `Exercise.ask` returned,
+            made plain, and the case's arguments, it returns named properties to be compared. They
+            are found here, and not where the answer runs, since there they could be forged.
     """
 
     reference: Callable[..., Any] | None = None
     mistakes: tuple[Mistake, ...] = ()
+    properties: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,17 @@ LOOKS: dict[State, tuple[str, page.Tone]] = {  # a sign, so that colour does not
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` shows: the state of an exercise, and in words what differs."""
+    """What `check` shows.
+
+    Attributes:
+        state: of the exercise.
+        text: what differs; its first line names the mistake if it is a known one.
+        mistake: the name of a known mistake; "" if it is none.
+    """
 
     state: State
     text: str
+    mistake: str = ""
 
     def __str__(self) -> str:
         """Return the state, and what differs if something does."""

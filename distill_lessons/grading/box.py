@@ -6,36 +6,31 @@ Knows nothing of notebooks, exercises or points; passes on what `sit` says, beli
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+from distill_lessons.grading import guard
+from distill_lessons.grading.fence import Fence
+from distill_lessons.grading.limits import GIB, Limits
+from distill_lessons.grading.usage import Watch
 
 GRACE = 5.0  # seconds after a cell's limit until the process is killed: it may have heard nothing
+LOOK = 0.2  # seconds between two looks at what a submission uses
 MOST_PROCESSES = 64
 MOST_TOLD = 32 * 2**20  # bytes of events from one submission
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "DISTILL_DATASET")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a submission may take: seconds in all, seconds for one cell, bytes of memory."""
-
-    seconds: float = 300
-    cell_seconds: float = 60
-    memory: int = 4 * 2**30
 
 
 @dataclass
@@ -43,23 +38,29 @@ class Sitting:
     """What one process told before it ended.
 
     Attributes:
+        started: whether it came as far as the submission's first cell.
         answers: what `sit.outputs` found, by exercise.
         errors: a line for each cell that raised, by the cell's number.
         doing: the cell's number or the exercise's name that was on when the process ended.
         stopped: why it ended early; "" if it came to its end.
+        intact: whether the course's files beside it were the same at its end.
+        spent: seconds that it computed, or waited if that is more.
     """
 
+    started: bool = False
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     doing: int | str | None = None
     stopped: str = ""
+    intact: bool = True
+    spent: float = 0.0
 
 
 def sit(
     job: Mapping[str, Any],
     limits: Limits,
     package: Mapping[str, bytes],
-    fence: Sequence[str] | None,
+    fence: Fence | None,
     env: Mapping[str, str],
     stop: threading.Event,
 ) -> Sitting:
@@ -72,45 +73,62 @@ def sit(
         fence: from `fence.find`.
         env: the ``DISTILL_*`` variables of the process.
         stop: set from another thread, it ends the process.
+
+    Raises:
+        OSError: if there is no room for it here.
     """
-    job = {**job, "memory": limits.memory, "seconds": limits.cell_seconds}
+    job = {
+        **job,
+        "seconds": limits.cell_seconds,
+        "memory": limits.memory,
+        "disk": limits.disk,
+    }
+    command = [sys.executable, "-P", "-m", "distill_lessons.grading.sit"]
     with _box(package) as box:
-        start = [sys.executable, "-P", "-m", "distill_lessons.grading.sit"]
+        if fence is not None:
+            command = fence.command(box, limits.disk, command)
+        before = _fingerprint(box / "package")
+        alive, held = os.pipe()
         process = subprocess.Popen(
-            [*(part.replace("{box}", str(box)) for part in fence or ()), *start],
+            [sys.executable, "-I", "-S", guard.__file__, str(alive), str(box), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=box / "work",
             env=_environment(box) | dict(env),
             start_new_session=True,
+            pass_fds=(alive,),
         )
-        seen: dict[int, psutil.Process] = {}
+        os.close(alive)
+        watch = Watch(process.pid)
         try:
-            return _watch(process, json.dumps(job).encode(), limits, seen, stop)
+            found = _watch(process, json.dumps(job).encode(), limits, watch, stop)
+            found.intact = _fingerprint(box / "package") == before
+            found.spent = max(watch.used.cpu, watch.used.waited)
+            return found
         finally:
-            _kill(process, seen)
+            os.close(held)
+            _kill(process, watch)
 
 
 def _watch(
     process: subprocess.Popen[bytes],
     job: bytes,
     limits: Limits,
-    seen: dict[int, psutil.Process],
+    watch: Watch,
     stop: threading.Event,
 ) -> Sitting:
     """Listen until the process ends, or has to."""
     found = Sitting()
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_converse, args=(process, job, lines), daemon=True).start()
-    begun = since = looked = time.monotonic()
-    told = 0
+    told, looked, cpu, waited = 0, time.monotonic(), 0.0, 0.0
     while True:
         with contextlib.suppress(queue.Empty):
-            line = lines.get(timeout=0.1)
+            line = lines.get(timeout=LOOK)
             if line is None:
                 code = process.wait(timeout=GRACE) if _ends(process) else "none"
-                found.stopped = f"ended the process (exit code {code})"
+                found.stopped = found.stopped or f"ended the process (exit code {code})"
                 return found
             told += len(line)
             if told > MOST_TOLD:
@@ -118,21 +136,25 @@ def _watch(
                 return found
             if _hear(line, found):
                 return found
-            since = time.monotonic()
-        now = time.monotonic()
-        if now - looked < 0.1:
+            cpu, waited = watch.used.cpu, watch.used.waited
+        if time.monotonic() - looked < LOOK:
             continue
-        looked = now
-        count, size = _taken(process, seen)
+        used = watch.look()
+        looked = time.monotonic()
+        cell = found.doing is not None
         if stop.is_set():
             found.stopped = "was interrupted"
-        elif now - begun > limits.seconds:
+        elif max(used.cpu, used.waited) > limits.seconds:
             found.stopped = f"was stopped: the submission took its {limits.seconds:g} seconds"
-        elif now - since > limits.cell_seconds + GRACE and found.doing is not None:
+        elif cell and used.cpu - cpu > limits.cell_seconds + GRACE:
             found.stopped = f"ran longer than {limits.cell_seconds:g} seconds and was killed"
-        elif size > limits.memory:
-            found.stopped = f"took more than {limits.memory / 2**30:.3g} GiB and was killed"
-        elif count > MOST_PROCESSES:
+        elif cell and used.waited - waited > limits.cell_seconds:
+            found.stopped = f"waited longer than {limits.cell_seconds:g} seconds and was killed"
+        elif used.memory > limits.memory:
+            found.stopped = f"took more than {limits.memory / GIB:.3g} GiB and was killed"
+        elif used.written > limits.disk:
+            found.stopped = f"wrote more than {limits.disk / GIB:.3g} GiB and was killed"
+        elif used.processes > MOST_PROCESSES:
             found.stopped = f"started more than {MOST_PROCESSES} processes and was killed"
         if found.stopped:
             return found
@@ -164,6 +186,10 @@ def _hear(line: bytes, found: Sitting) -> bool:
     match event:
         case {"end": True}:
             return True
+        case {"ready": True}:
+            found.started = True
+        case {"failed": str(error)}:  # before the first cell
+            found.stopped = error
         case {"cell": int(number), "error": str(error)}:
             found.errors.setdefault(number, error)
         case {"cell": int(number)}:
@@ -178,31 +204,16 @@ def _hear(line: bytes, found: Sitting) -> bool:
     return False
 
 
-def _taken(process: subprocess.Popen[bytes], seen: dict[int, psutil.Process]) -> tuple[int, int]:
-    """Return how many processes there are and the memory of all, and remember them."""
-    with contextlib.suppress(psutil.Error):
-        root = psutil.Process(process.pid)
-        for one in (root, *root.children(recursive=True)):
-            seen.setdefault(one.pid, one)
-    count = size = 0
-    for one in seen.values():
-        # A process that outlived its parent is no child any more, but is still known.
-        with contextlib.suppress(psutil.Error):
-            if one.is_running():
-                size += one.memory_info().rss
-                count += 1
-    return count, size
-
-
-def _kill(process: subprocess.Popen[bytes], seen: dict[int, psutil.Process]) -> None:
-    _taken(process, seen)
+def _kill(process: subprocess.Popen[bytes], watch: Watch) -> None:
+    """Wait for the guard to clear up; it knows that it has to, since its pipe is closed."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=guard.PATIENCE + GRACE)
+    # Without a fence a submission may have killed its guard.
+    watch.kill()
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
-    for one in seen.values():
-        with contextlib.suppress(psutil.Error):
-            one.kill()  # psutil makes sure that the number was not given to another process
     process.wait()
     for stream in (process.stdin, process.stdout):
         assert stream is not None
@@ -218,28 +229,35 @@ def _ends(process: subprocess.Popen[bytes]) -> bool:
 
 @contextlib.contextmanager
 def _box(package: Mapping[str, bytes]) -> Iterator[Path]:
-    """Make a folder with a package in it and a folder to work in; remove it whatever is in it."""
+    """Make a folder with a package in it and folders to work in; remove it whatever is in it."""
     box = Path(tempfile.mkdtemp(prefix="distill-grading-")).resolve()
     try:
-        for part in ("work", "home", "tmp"):
+        for part in ("work", "home", "tmp", "package"):
             (box / part).mkdir()
         for name, content in package.items():
             path = box / "package" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+            path.chmod(0o444)
+        for folder, _, _ in os.walk(box / "package"):
+            Path(folder).chmod(0o555)
         yield box
     finally:
-        _remove(box)
+        guard.remove(box)
 
 
-def _remove(box: Path) -> None:
-    for folder, names, _ in os.walk(box):
-        for name in names:
-            path = Path(folder, name)
-            if not path.is_symlink():
-                with contextlib.suppress(OSError):
-                    path.chmod(0o700)  # a submission may have locked it
-    shutil.rmtree(box, ignore_errors=True)
+def _fingerprint(folder: Path) -> str:
+    """Return a hash of all names, contents and times of change: who wrote there left a trace."""
+    found = hashlib.sha256()
+    try:
+        for path in sorted(folder.rglob("*")):
+            about = path.lstat()
+            found.update(repr((str(path), about.st_mode, about.st_ctime_ns)).encode())
+            if path.is_file():
+                found.update(path.read_bytes())
+    except OSError as error:
+        return f"cannot be read: {error}"
+    return found.hexdigest()
 
 
 def _environment(box: Path) -> dict[str, str]:
@@ -248,6 +266,7 @@ def _environment(box: Path) -> dict[str, str]:
     return kept | {
         "HOME": home,
         "USERPROFILE": home,
+        "USER": "learner",
         "IPYTHONDIR": home,
         "MPLCONFIGDIR": home,
         "TMPDIR": temporary,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distill_lessons import settings
@@ -16,7 +15,9 @@ from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.grading import box, student
-from distill_lessons.grading.box import Limits, Sitting
+from distill_lessons.grading.box import Sitting
+from distill_lessons.grading.fence import Fence
+from distill_lessons.grading.limits import GIB, Limits
 from distill_lessons.grading.submissions import Submission
 
 MOST_SITTINGS = 6  # processes for one submission: each skips what ended those before it
@@ -31,17 +32,37 @@ class Marked:
         submission: what was marked.
         verdicts: by exercise, in the lesson's order; empty if the lesson is not known.
         notes: one line each: what is amiss with the file, and what went wrong while it ran.
+        failure: why it could not be graded on this machine; "" if it could. It has no points then,
+            which is not the same as zero.
     """
 
     submission: Submission
     verdicts: dict[str, Verdict]
     notes: tuple[str, ...]
+    failure: str = ""
 
     def points(self, name: str) -> int:
         """Return the points for an exercise: all or none."""
         assert self.submission.lesson is not None
         made = catalogue.of_lesson(self.submission.lesson)[name]
         return made.points if self.verdicts[name].state == "correct" else 0
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where and how submissions run.
+
+    Attributes:
+        seeds: draw the hidden questions; from `hidden_seeds`.
+        limits: for each submission.
+        fence: from `fence.find`.
+        jobs: how many run side by side.
+    """
+
+    seeds: Sequence[int]
+    limits: Limits
+    fence: Fence | None = None
+    jobs: int = 1
 
 
 def hidden_seeds(first: int | None, lessons: Iterable[str]) -> tuple[int, int]:
@@ -81,74 +102,96 @@ def hidden_seeds(first: int | None, lessons: Iterable[str]) -> tuple[int, int]:
     )
 
 
+def rehearse(room: Room, lesson: str) -> None:
+    """Start a process as a submission's, without any cell, and see it come to its end.
+
+    Raises:
+        ValueError: if it does not: nobody could be graded.
+        OSError: if there is no room for it here.
+    """
+    sitting = _sit(Submission("", lesson=lesson), room, _package(), threading.Event())
+    if not sitting.started or sitting.stopped:
+        memory = room.limits.memory / GIB
+        raise ValueError(
+            f"Nobody can be graded here: a process without any cell {sitting.stopped}. It has "
+            f"--memory {memory:.3g} GiB"
+            + (
+                ", and behind the fence it sees the system's and Python's own folders only: "
+                "--visible PATH shows it another."
+                if room.fence
+                else "."
+            )
+        )
+
+
 def mark_all(
     found: Sequence[Submission],
-    seeds: Sequence[int],
-    limits: Limits,
+    room: Room,
     *,
-    fence: Sequence[str] | None,
-    jobs: int = 1,
-    on_done: Callable[[Marked], None] = lambda marked: None,
-) -> list[Marked]:
-    """Mark submissions, each in processes of its own; return them in the order given.
+    on_begin: Callable[[Submission], None] = lambda one: None,
+) -> Iterator[Marked]:
+    """Mark submissions, each in processes of its own, and yield each as soon as it is marked.
+
+    Without a fence, whatever went wrong with one that ran beside others may have been the others'
+    doing: it is done again, alone, at the end.
 
     Args:
         found: from `submissions.collect`.
-        seeds: from `hidden_seeds`.
-        limits: for each submission.
-        fence: from `fence.find`.
-        jobs: how many run side by side.
-        on_done: called with each as soon as it is marked, in that order.
+        room: where they run.
+        on_begin: called before a submission runs.
     """
-    package = student.package(sitting=True)
-    # A learner's data set comes from the instructor's folder; nothing else is told to the box.
-    stop = threading.Event()
-    env = {"DISTILL_DATA": str(settings.load().data_dir.absolute())}
+    package, stop = _package(), threading.Event()
 
-    def run(one: Submission) -> tuple[Sitting, list[str]]:
+    def run(one: Submission) -> tuple[Submission, Sitting, list[str], str]:
         if stop.is_set():
-            return Sitting(), []
-        return _run(one, seeds, limits, package, fence, env, stop)
+            return one, Sitting(), [], "was interrupted"
+        on_begin(one)
+        return one, *_run(one, room, package, stop)
 
-    marked = []
-    with ThreadPoolExecutor(jobs) as pool:
+    alone: list[Submission] = []
+    with ThreadPoolExecutor(room.jobs) as pool:
         try:
-            for one, (sitting, notes) in zip(found, pool.map(run, found), strict=True):
-                marked.append(_mark(one, sitting, notes, seeds))
-                on_done(marked[-1])
+            for done in as_completed([pool.submit(run, one) for one in found]):
+                one, sitting, notes, failure = done.result()
+                if (notes or failure) and room.fence is None and room.jobs > 1:
+                    alone.append(one)
+                else:
+                    yield _mark(one, sitting, notes, failure, room.seeds)
+            for one in alone:
+                yield _mark(*run(one), room.seeds)
         except BaseException:
             stop.set()  # Ctrl-C reaches this thread alone
             raise
-    return marked
+
+
+def _package() -> dict[str, bytes]:
+    return student.package(sitting=True)
 
 
 def _run(
-    one: Submission,
-    seeds: Sequence[int],
-    limits: Limits,
-    package: dict[str, bytes],
-    fence: Sequence[str] | None,
-    env: dict[str, str],
-    stop: threading.Event,
-) -> tuple[Sitting, list[str]]:
-    """Run a submission, again without what ended its process, until it comes to its end."""
+    one: Submission, room: Room, package: dict[str, bytes], stop: threading.Event
+) -> tuple[Sitting, list[str], str]:
+    """Run a submission, again without what ended its process, until it comes to its end.
+
+    Returns:
+        What was found in all runs, a note for each that was stopped, and why it could not be run
+        ("" if it could).
+    """
     everything = Sitting()
     notes: list[str] = []
     skip: list[int | str] = []
-    if one.lesson is None:
-        return everything, notes
-    begun = time.monotonic()
-    for _ in range(MOST_SITTINGS):
-        left = limits.seconds - (time.monotonic() - begun)
-        if left <= 0:
-            break
-        job = {"lesson": one.lesson, "cells": one.cells, "seeds": list(seeds), "skip": skip}
-        less = Limits(left, limits.cell_seconds, limits.memory)
+    left = room.limits.seconds
+    while one.lesson is not None and left > 0 and len(notes) < MOST_SITTINGS:
+        less = replace(room, limits=replace(room.limits, seconds=left))
         try:
-            sitting = box.sit(job, less, package, fence, env, stop)
+            sitting = _sit(one, less, package, stop, skip)
         except OSError as error:
-            notes.append(f"could not be run here ({error})")
-            break
+            return everything, notes, f"could not be run here ({error})"
+        if not sitting.started:
+            return everything, notes, f"could not be started: the process {sitting.stopped}"
+        if not sitting.intact:
+            return everything, notes, "the course's files beside it were changed while it ran"
+        left -= sitting.spent
         for name, answer in sitting.answers.items():
             if "blank" not in answer or name not in everything.answers:
                 everything.answers[name] = answer
@@ -161,12 +204,34 @@ def _run(
         if sitting.doing is None or sitting.doing in skip:
             break  # it did not even begin, or only says that it did
         skip.append(sitting.doing)
-    return everything, notes
+    return everything, notes, ""
 
 
-def _mark(one: Submission, sitting: Sitting, notes: list[str], seeds: Sequence[int]) -> Marked:
+def _sit(
+    one: Submission,
+    room: Room,
+    package: dict[str, bytes],
+    stop: threading.Event,
+    skip: Sequence[int | str] = (),
+) -> Sitting:
+    job = {
+        "lesson": one.lesson,
+        "cells": one.cells,
+        "seeds": list(room.seeds),
+        "skip": list(skip),
+    }
+    # A learner's data set comes from the instructor's folder; nothing else is told to the box.
+    env = {"DISTILL_DATA": str(settings.load().data_dir.absolute())}
+    return box.sit(job, room.limits, package, room.fence, env, stop)
+
+
+def _mark(
+    one: Submission, sitting: Sitting, notes: list[str], failure: str, seeds: Sequence[int]
+) -> Marked:
     if one.lesson is None:
         return Marked(one, {}, one.notes)
+    if failure:
+        return Marked(one, {}, (*one.notes, *notes), failure)
     made = catalogue.of_lesson(one.lesson)
     verdicts = {
         name: _verdict(exercise, sitting.answers.get(name), seeds)

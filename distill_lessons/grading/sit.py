@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import EllipsisType
 from typing import Any
 
@@ -30,9 +31,11 @@ def main() -> None:
     """Read a job, run it, tell what happened."""
     job = json.loads(sys.stdin.buffer.read())
     tell = _own_channel()
-    _limit_memory(job["memory"])
     try:
+        _limit(job["memory"], job["disk"])
         run(job, tell)
+    except BaseException as error:  # none of a cell's or an answer's: those are caught
+        tell(failed=_in_a_line(error))
     finally:
         tell(end=True)
         # No thread or exit handler of the submission may keep the process.
@@ -51,10 +54,13 @@ def run(job: dict[str, Any], tell: Tell) -> None:
     shell = _shell()
     from distill_lessons.exercises import catalogue
 
-    # Here they have nothing to compare an answer with: see `student.package`.
-    exercises = catalogue.of_lesson(job["lesson"])
+    # Here they have nothing to compare an answer with: see `student.package`. Copies, so that it
+    # is not these that a submission gets hold of.
+    exercises = {name: replace(made) for name, made in catalogue.of_lesson(job["lesson"]).items()}
+    tell(ready=True)
     asked: dict[str, Any] = {}
     blank: set[str] = set(exercises)
+    broken: dict[str, str] = {}  # answer cells that raised, by exercise
 
     def ask(name: str) -> None:
         answer = shell.user_ns.get(name)
@@ -64,7 +70,9 @@ def run(job: dict[str, Any], tell: Tell) -> None:
         asked[name] = answer
         tell(ask=name)
         found = outputs(exercises[name], answer, job["seeds"], job["seconds"])
-        if "blank" not in found:
+        if "blank" in found and name in broken:
+            found = {"says": f"The answer cell cannot run. {broken[name]}"}
+        elif "blank" not in found:
             blank.discard(name)
         tell(name=name, **found)
 
@@ -75,6 +83,7 @@ def run(job: dict[str, Any], tell: Tell) -> None:
             tell(cell=number)
             if error := _run_cell(shell, cell["source"], job["seconds"]):
                 tell(cell=number, error=error)
+                broken[cell["answer"]] = error
             ask(cell["answer"])
     # Solved in a cell of the learner's own, or in one that lost its mark.
     for name in sorted(blank):
@@ -102,7 +111,7 @@ def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[st
             found: list[list[Any]] = []
             for seed in seeds:
                 found.append([])
-                for case in made.cases(seed):
+                for case in made.questions(seed):
                     where = f"On {case.words}: "
                     found[-1].append(made.output(answer, case))
     except NotCounted as error:
@@ -142,16 +151,24 @@ def _run_cell(shell: Any, source: str, seconds: float) -> str:
 
 
 def _in_a_line(error: BaseException) -> str:
+    # Python 3.13 has names of its own for what people know as a SyntaxError.
+    kind = next(one for one in type(error).__mro__ if not one.__name__.startswith("_"))
     try:
-        text = " ".join(str(error).split())
+        text = str(error)
+        if isinstance(error, SyntaxError):  # without the name that the notebook gives its cells
+            text = f"{error.msg} (line {error.lineno})"
+        text = " ".join(text.split())
     except BaseException:
         text = "(its message cannot be shown)"
-    return f"{type(error).__name__}: {text}"[:SAY]
+    return f"{kind.__name__}: {text}"[:SAY]
 
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise `TooLong` in what takes longer, where the platform can; `box` sees to the others."""
+    """Raise `TooLong` in what computes longer, where the platform can; `box` sees to the others.
+
+    Seconds of the processor, so that a busy machine takes nobody's time.
+    """
     if (
         not hasattr(signal, "setitimer")
         or threading.current_thread() is not threading.main_thread()
@@ -162,21 +179,23 @@ def _alarm(seconds: float) -> Iterator[None]:
     def ring(*_: Any) -> None:
         raise TooLong
 
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _limit_memory(size: int) -> None:
-    """Let an allocation beyond `size` bytes fail in the cell that asks for it, where Linux can."""
+def _limit(memory: int, disk: int) -> None:
+    """Let what asks for more than its bytes of memory or disk fail in its cell, where Linux can."""
     if sys.platform == "linux":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (disk, disk))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond it is an OSError then
 
 
 def _own_channel() -> Tell:

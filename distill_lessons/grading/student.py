@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from importlib import metadata
@@ -137,24 +135,6 @@ def new_folder(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"OUT={str(out)!r} exists and is not empty. Name a new folder.")
     out.mkdir(parents=True, exist_ok=True)
-
-
-def hidden_places(submissions: Path) -> list[Path]:
-    """Return the folders that a submission has no business to read: answers, and the others' work.
-
-    Args:
-        submissions: the folder with all of them.
-    """
-    places = [PACKAGE, submissions.resolve()]
-    if lessons.bundled()[1]:
-        places += [PACKAGE.parent / name for name in ("tests", ".git")]
-    # Not one in which Python itself, or the box, would be hidden too.
-    needed = [sys.prefix, sys.base_prefix, tempfile.gettempdir(), *sys.path]
-    return [
-        place
-        for place in places
-        if not any(Path(path).resolve().is_relative_to(place) for path in needed if path)
-    ]
 
 
 def _dependencies() -> list[str]:

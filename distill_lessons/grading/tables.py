@@ -1,137 +1,135 @@
-"""Points as a CSV, everything else as JSON, and for each learner a page to give back."""
+"""Results as tables: points for a spreadsheet, counts by exercise and by mistake; a line each."""
 
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from distill_lessons.exercises import catalogue
-from distill_lessons.exercises.verdict import LOOKS
 from distill_lessons.grading.marking import Marked
+from distill_lessons.grading.points import Extra
 
 # A cell that begins so would be a formula in a spreadsheet.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+NOTE = 1000  # characters of a note in the table; the details have all of it
 
 
-def new_paths(out: Path) -> tuple[Path, Path, Path]:
-    """Return paths for table, details and pages that all are free: with -2, -3, ... if need be."""
-    number, stem = 1, out.stem
-    while True:
-        paths = (
-            out.with_name(f"{stem}{out.suffix}"),
-            out.with_name(f"{stem}.json"),
-            out.with_name(f"{stem}-feedback"),
-        )
-        if not any(path.exists() for path in paths):
-            return paths
-        number += 1
-        stem = f"{out.stem}-{number}"
+def as_csv(marked: Sequence[Marked], extra: Sequence[Extra] = ()) -> str:
+    """Return a row for each submission: learner, id, lesson, points, total, of, note.
 
-
-def write_csv(marked: Sequence[Marked], path: Path) -> None:
-    """Write a row for each submission: learner, lesson, points by exercise, total, of, note."""
+    Args:
+        marked: in the order of the rows.
+        extra: points given by hand, in a column of their own.
+    """
     lessons = sorted({one.submission.lesson for one in marked if one.submission.lesson})
     made = [one for lesson in lessons for one in catalogue.of_lesson(lesson).values()]
-    # With a mark at its start, by which spreadsheets know UTF-8; names that no encoding has
-    # (bytes of an old file system) are written with backslashes.
-    with path.open("x", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["learner", "lesson", *(one.key for one in made), "total", "of", "note"])
-        for one in marked:
-            about = one.submission
-            points = [
-                one.points(exercise.name) if exercise.lesson == about.lesson else ""
-                for exercise in made
-            ]
-            total, of = sums(one)
-            writer.writerow(
-                [
-                    _no_formula(about.learner),
-                    about.lesson or "",
-                    *points,
-                    total,
-                    of if about.lesson else "",
-                    _no_formula("; ".join(one.notes)[:1000]),
-                ]
-            )
-
-
-def write_details(marked: Sequence[Marked], path: Path, **conditions: Any) -> None:
-    """Write every verdict with its text, and the conditions under which it came about, as JSON."""
-    rows = [
-        {
-            "learner": one.submission.learner,
-            "file": one.submission.file,
-            "lesson": one.submission.lesson,
-            "total": sums(one)[0],
-            "of": sums(one)[1],
-            "exercises": {
-                name: {"state": v.state, "points": one.points(name), "text": v.text}
-                for name, v in one.verdicts.items()
-            },
-            "notes": one.notes,
-        }
-        for one in marked
+    keys = [one.key for one in made]
+    rows: list[list[object]] = [
+        ["learner", "id", "lesson", *keys, "by hand", "total", "of", "note"]
     ]
-    with path.open("x", encoding="utf-8") as file:
-        json.dump({**conditions, "submissions": rows}, file, indent=1)
-
-
-def write_pages(marked: Sequence[Marked], folder: Path) -> None:
-    """Write for each learner what was right and what was not, to give back: ``LEARNER.md``."""
-    folder.mkdir()
-    by_learner: dict[str, list[str]] = {}
     for one in marked:
-        by_learner.setdefault(one.submission.learner, []).append(page(one))
-    for learner, pages in by_learner.items():
-        text = "\n".join(pages)
-        (folder / f"{learner}.md").write_text(text, encoding="utf-8", errors="backslashreplace")
+        about = one.submission
+        points = [
+            one.points(exercise.name)
+            if exercise.lesson == about.lesson and exercise.name in one.verdicts
+            else ""
+            for exercise in made
+        ]
+        given = by_hand(one, extra)
+        total, of = sums(one)
+        note = "; ".join([*([f"NOT GRADED: {one.failure}"] if one.failure else []), *one.notes])
+        rows.append(
+            [
+                about.learner,
+                about.id,
+                about.lesson or "",
+                *points,
+                "" if given is None else given,
+                "" if one.failure else total + (given or 0),
+                of if about.lesson else "",
+                note[:NOTE],
+            ]
+        )
+    return written(rows)
 
 
-def page(one: Marked) -> str:
-    """Return the feedback on one submission as Markdown."""
-    about = one.submission
-    if about.lesson is None:
-        return f"## {about.file or 'Nothing handed in'}\n\n" + "".join(
-            f"- {n}\n" for n in one.notes
-        )
-    total, of = sums(one)
-    lines = [f"## Lesson {about.lesson}: {total} of {of} points\n"]
-    for name, exercise in catalogue.of_lesson(about.lesson).items():
-        verdict = one.verdicts[name]
-        lines.append(
-            f"### {LOOKS[verdict.state][0]} {exercise.title}: {one.points(name)} of "
-            f"{exercise.points}\n\n{verdict.state.capitalize()}.\n"
-        )
-        if verdict.text:
-            # Indented: what a learner's code returned is shown as it is, and is no markup.
-            lines.append("\n".join(f"    {line}" for line in verdict.text.splitlines()) + "\n")
-    if one.notes:
-        lines.append("### Notes\n\n" + "\n".join(f"    {note}" for note in one.notes) + "\n")
-    return "\n".join(lines)
+def written(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows as CSV, with nothing in them that a spreadsheet would take for a formula."""
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([_no_formula(cell) for cell in row] for row in rows)
+    return file.getvalue()
+
+
+def statistics(marked: Sequence[Marked]) -> str:
+    """Return as CSV how many solved each exercise, and how often each mistake was made.
+
+    Args:
+        marked: of one learner, the better of two notebooks of a lesson counts.
+    """
+    rows: list[list[object]] = [["exercise", "title", "what", "how many", "of"]]
+    counted = [one for one in best(marked) if one.verdicts]
+    for lesson in sorted({str(one.submission.lesson) for one in counted}):
+        theirs = [one for one in counted if one.submission.lesson == lesson]
+        for name, exercise in catalogue.of_lesson(lesson).items():
+            verdicts = [one.verdicts[name] for one in theirs]
+            states = Counter(verdict.state for verdict in verdicts)
+            # The first line says which mistake; the others on which input.
+            said = Counter(
+                v.text.splitlines()[0] if v.mistake else "another mistake"
+                for v in verdicts
+                if v.state == "not yet"
+            )
+            counts = [(state, states[state]) for state in ("correct", "not yet", "not attempted")]
+            counts += [(f"mistake: {text}", count) for text, count in said.most_common()]
+            for what, count in counts:
+                rows.append([exercise.key, exercise.title, what, count, len(theirs)])
+    return written(rows)
+
+
+def best(marked: Iterable[Marked]) -> list[Marked]:
+    """Return for each learner and lesson the result that counts: that with the most points."""
+    found: dict[tuple[str, str, str], Marked] = {}
+    for one in marked:
+        about = one.submission
+        who = about.learner, about.id, about.lesson or ""
+        if who not in found or _rank(one) > _rank(found[who]):
+            found[who] = one
+    return list(found.values())
 
 
 def line(one: Marked) -> str:
     """Return a submission's result in a line for the terminal."""
     total, of = sums(one)
     about = one.submission
-    said = (
-        f"{about.learner}, lesson {about.lesson}: {total} of {of}"
-        if about.lesson
-        else (f"{about.learner}: no points")
-    )
-    return f"{said}{'; '.join(['', *one.notes])}"
+    if one.failure:
+        said = f"{about.learner}: NOT GRADED, {one.failure}"
+    elif about.lesson:
+        said = f"{about.learner}, lesson {about.lesson}: {total} of {of}"
+    else:
+        said = f"{about.learner}: no points"
+    return "; ".join([said, *one.notes])
 
 
 def sums(one: Marked) -> tuple[int, int]:
-    """Return a submission's points and how many there are to be had."""
+    """Return a submission's points, without those given by hand, and how many it could have."""
     lesson = one.submission.lesson
     of = sum(made.points for made in catalogue.of_lesson(lesson).values()) if lesson else 0
     return sum(one.points(name) for name in one.verdicts), of
 
 
-def _no_formula(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+def by_hand(one: Marked, extra: Iterable[Extra]) -> float | None:
+    """Return the points that a submission was given by hand; None if it was given none."""
+    about = one.submission
+    given = [e.points for e in extra if e.belongs_to((about.learner, about.id), about.lesson)]
+    total = sum(given)
+    return (int(total) if total == int(total) else total) if given else None
+
+
+def _rank(one: Marked) -> tuple[bool, int]:
+    return not one.failure, sums(one)[0]
+
+
+def _no_formula(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

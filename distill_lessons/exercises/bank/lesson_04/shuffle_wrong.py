@@ -22,15 +22,42 @@ def _tables(seed: int) -> list[Case]:
     return cases
 
 
-def _properties(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, Any] | None:
+def _three_times(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, Any] | None:
     given, start = z.clone(), dice.get_state()
-    answers = [shuffle(z, dice)]
-    if answers[0] is None:
+    first = shuffle(z, dice)
+    if first is None:
         return None
-    first = _table(answers[0])  # a copy: the second call must not change it
-    second = _table(shuffle(z, dice))
+    first = plain(first)  # a copy: the second call must not change it
+    second = plain(shuffle(z, dice))
     dice.set_state(start)
-    again = _table(shuffle(given.clone(), dice))
+    return {"first": first, "second": second, "again": shuffle(given, dice)}
+
+
+exercise = Exercise(
+    title="Shuffled wrong classes",
+    kind="code",
+    difficulty="hard",
+    importance="medium",
+    minutes=10,
+    points=3,
+    hints=(
+        "Begin with a copy, `z.clone()`, and go through its rows; a plain loop is fine.",
+        "In each row: which columns are not the top one? Put them into a list; it has K − 1 "
+        "entries, and K is `z.shape[1]`.",
+        "`torch.randperm(n, generator=dice)` is a new order of n places. `row[others]`, with a "
+        "list of columns, can stand on both sides of an assignment.",
+    ),
+    cases=_tables,
+    ask=_three_times,
+)
+
+# ==== Judging =====================================================================================
+
+from distill_lessons.exercises.parts import Judging, Mistake
+
+
+def _properties(told: dict[str, Any], given: Tensor, dice: Any) -> dict[str, Any]:
+    first, second, again = (_table(told[name]) for name in ("first", "second", "again"))
     found: dict[str, Any] = {
         "the shape of the answer": str(tuple(first.shape)) if first.ndim else "no table",
         "the logits of every row, sorted": [],
@@ -59,32 +86,9 @@ def _properties(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, 
 
 def _table(answer: Any) -> Tensor:
     try:
-        return torch.tensor(plain(answer), dtype=torch.float32)
-    except (TypeError, ValueError):  # words, a function, rows of several lengths
+        return torch.tensor(answer, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):  # words, a function, rows of several lengths
         return torch.tensor(0.0)
-
-
-exercise = Exercise(
-    title="Shuffled wrong classes",
-    kind="code",
-    difficulty="hard",
-    importance="medium",
-    minutes=10,
-    points=3,
-    hints=(
-        "Begin with a copy, `z.clone()`, and go through its rows; a plain loop is fine.",
-        "In each row: which columns are not the top one? Put them into a list; it has K − 1 "
-        "entries, and K is `z.shape[1]`.",
-        "`torch.randperm(n, generator=dice)` is a new order of n places. `row[others]`, with a "
-        "list of columns, can stand on both sides of an assignment.",
-    ),
-    cases=_tables,
-    ask=_properties,
-)
-
-# ==== Judging =====================================================================================
-
-from distill_lessons.exercises.parts import Judging, Mistake
 
 
 def _shuffled(z: Tensor, dice: torch.Generator) -> Tensor:
@@ -122,6 +126,7 @@ def _averaged(z: Tensor, dice: torch.Generator) -> Tensor:
 
 
 judging = Judging(
+    properties=_properties,
     reference=_shuffled,
     mistakes=(
         Mistake(

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from distill_lessons.exercises.compare import plain
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
@@ -22,37 +23,18 @@ def _rows(seed: int) -> list[Case]:
     ]
 
 
-def _properties(answer: Any, x: Tensor, group: Tensor, seed: int) -> Any:
-    before = x.clone().double()
+def _shuffles(answer: Any, x: Tensor, group: Tensor, seed: int) -> dict[str, Any] | None:
+    given = x.clone()
     found = answer(x, group, seed)
     if found is None:
         return None
-    after = torch.as_tensor(found).detach().double()
-    shape = list(after.shape)
-    if after.shape != x.shape:
-        after = torch.zeros_like(before)
-    taken, donors = after.flatten(1)[:, group], before.flatten(1)[:, group]
-    rest = [j for j in range(x[0].numel()) if j not in group.tolist()]
+    found = plain(found)  # a copy: further calls must not change it
     return {
-        "shape": shape,
-        "x is as it was": torch.equal(x.double(), before),
-        "features outside the group": after.flatten(1)[:, rest],
-        "something is shuffled": not torch.equal(taken, donors),
-        "values of each column, sorted": after.flatten(1).sort(0).values,
-        "each image gets its whole group from one image": all(
-            any(torch.equal(row, donor) for donor in donors) for row in taken
-        ),
-        "the same seed gives the same shuffle": all(
-            torch.equal(_run(answer, before, group, seed), after) for _ in range(3)
-        ),
-        "another seed gives another shuffle": not all(
-            torch.equal(_run(answer, before, group, seed + n), after) for n in (1, 2, 3)
-        ),
+        "shuffled": found,
+        "x": x.clone(),
+        "the same seed": [plain(answer(given.clone(), group, seed)) for _ in range(3)],
+        "other seeds": [plain(answer(given.clone(), group, seed + n)) for n in (1, 2, 3)],
     }
-
-
-def _run(answer: Any, x: Tensor, group: Tensor, seed: int) -> Tensor:
-    return torch.as_tensor(answer(x.float(), group, seed)).detach().double()
 
 
 exercise = Exercise(
@@ -67,7 +49,7 @@ exercise = Exercise(
         "How often is an order drawn, and how often should it be?",
     ),
     cases=_rows,
-    ask=_properties,
+    ask=_shuffles,
 )
 
 # ==== Judging =====================================================================================
@@ -76,6 +58,29 @@ import numpy as np
 
 from distill_lessons.exercises.bank.lesson_05.common import group_by_mask
 from distill_lessons.exercises.parts import Judging, Mistake
+
+
+def _properties(told: dict[str, Any], x: Tensor, group: Tensor, seed: int) -> dict[str, Any]:
+    after = torch.tensor(told["shuffled"]).double()
+    before, shape = x.double(), list(after.shape)
+    if after.shape != x.shape:
+        after = torch.zeros_like(before)
+    taken, donors = after.flatten(1)[:, group], before.flatten(1)[:, group]
+    rest = [j for j in range(x[0].numel()) if j not in group.tolist()]
+    same = [torch.tensor(one).double() for one in told["the same seed"]]
+    other = [torch.tensor(one).double() for one in told["other seeds"]]
+    return {
+        "shape": shape,
+        "x is as it was": torch.equal(torch.tensor(told["x"]).double(), before),
+        "features outside the group": after.flatten(1)[:, rest],
+        "something is shuffled": not torch.equal(taken, donors),
+        "values of each column, sorted": after.flatten(1).sort(0).values,
+        "each image gets its whole group from one image": all(
+            any(torch.equal(row, donor) for donor in donors) for row in taken
+        ),
+        "the same seed gives the same shuffle": all(torch.equal(one, after) for one in same),
+        "another seed gives another shuffle": not all(torch.equal(one, after) for one in other),
+    }
 
 
 def _random_order(x: Tensor, seed: int) -> Tensor:
@@ -105,6 +110,7 @@ def _unseeded(x: Tensor, group: Tensor, seed: int) -> Tensor:
 
 
 judging = Judging(
+    properties=_properties,
     reference=lambda x, group, seed: group_by_mask(x, group, _random_order(x, seed)),
     mistakes=(
         Mistake("as given", _torn, "", given=True),
