@@ -153,7 +153,8 @@ def exercise(lesson: str, name: str) -> Exercise:
     solved_by = None
     if hasattr(module, name):
         code = sections.solution(inspect.getsource(module), name)
-        solved_by = Solution(getattr(module, name), code, tuple(getattr(module, "other_ways", ())))
+        others = (tuple(getattr(module, part, ())) for part in ("other_ways", "borrowed"))
+        solved_by = Solution(getattr(module, name), code, *others)
     asked: Exercise = module.exercise
     judging = getattr(module, "judging", None)
     after = next((one for number, one in LESSONS.items() if number > lesson), None)

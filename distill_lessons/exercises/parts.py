@@ -60,11 +60,14 @@ class Solution:
         answer: the solution as an object: a function, or a value.
         code: the same as a learner would write it in the notebook; the comment above says why.
         other_ways: for functions: right answers in other styles.
+        borrowed: for functions: answers that return the right thing because they call one of
+            `Exercise.not_by`.
     """
 
     answer: Any
     code: str = ""
     other_ways: tuple[Callable[..., Any], ...] = ()
+    borrowed: tuple[Callable[..., Any], ...] = ()
 
 
 @dataclass(frozen=True)

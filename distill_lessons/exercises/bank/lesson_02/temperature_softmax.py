@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons import losses
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
@@ -38,6 +39,7 @@ exercise = Exercise(
         "Divide by T, take exp, and divide each row by its sum. `keepdim=True` keeps the sums a "
         "column, so that each row is divided by its own.",
     ),
+    not_by=(losses.soft_targets,),
     cases=_logits,
 )
 
@@ -164,3 +166,5 @@ other_ways = [
     softmax_in_a_loop,
     root_of_odds,
 ]
+
+borrowed = [losses.soft_targets, lambda z, T: losses.soft_targets(z.clone(), T)]

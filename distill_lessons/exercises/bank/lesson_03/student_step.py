@@ -16,7 +16,7 @@ from distill_lessons.exercises.parts import Case
 
 def _nets(seed: int) -> list[Case]:
     cases = []
-    for n, shape, T in ((2, (1, 1, 2), 2.0), (6, (1, 2, 2), 4.0)):
+    for n, shape, T, lr in ((2, (1, 1, 2), 2.0, 0.1), (6, (1, 2, 2), 4.0, 0.03)):
         student = models.mlp(shape, 3, (), seed=mixed(seed))
         teacher = models.mlp(shape, 3, (5,), seed=mixed(seed, 1)).eval()
         with torch.no_grad():
@@ -26,8 +26,8 @@ def _nets(seed: int) -> list[Case]:
             for weight in net.parameters():
                 weight.grad = torch.full_like(weight, 0.5)
         x = torch.randn(n, *shape, generator=dice(seed))
-        words = f"{n} images of {shape[1] * shape[2]} pixels, three classes, T = {T:g}, lr = 0.1"
-        cases.append(Case(words, (student, teacher, x, T, 0.1)))
+        words = f"{n} images of {shape[1] * shape[2]} pixels, three classes, T = {T:g}, lr = {lr}"
+        cases.append(Case(words, (student, teacher, x, T, lr)))
     return cases
 
 

@@ -16,15 +16,16 @@ from distill_lessons.exercises.parts import Case
 
 def _batches(seed: int) -> list[Case]:
     cases = []
-    for order, K in (([2, 0, 3, 1], 3), ([5, 1, 7, 0, 3, 6, 2, 4], 5)):
+    batches = (([2, 0, 3, 1], 3, 2.0, 0.1), ([5, 1, 7, 0, 3, 6, 2, 4], 5, 4.0, 0.3))
+    for order, K, T, lr in batches:
         rng = dice(seed)
         student = models.mlp((1, 2, 2), K, (), seed=mixed(seed))
-        optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+        optimizer = torch.optim.SGD(student.parameters(), lr=lr)
         x = torch.rand(len(order), 1, 2, 2, generator=rng)
         z = 4 * torch.randn(len(order), K, generator=rng)
         half = len(order) // 2
-        words = f"{len(order)} images, batches {order[:half]} and {order[half:]}, T = 2"
-        cases.append(Case(words, (student, optimizer, x, z, torch.tensor(order), 2.0)))
+        words = f"{len(order)} images, batches {order[:half]} and {order[half:]}, T = {T:g}"
+        cases.append(Case(words, (student, optimizer, x, z, torch.tensor(order), T)))
     return cases
 
 
