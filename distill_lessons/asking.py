@@ -43,10 +43,10 @@ def buttons(
     """
     import ipywidgets as widgets
 
-    made: dict[str, Any] = {}
+    by_option: dict[str, Any] = {}
 
     def mark(chosen: str | None) -> None:
-        for option, button in made.items():
+        for option, button in by_option.items():
             button.description = f"✓ {option}" if option == chosen else option
 
     def clicked(option: str) -> None:
@@ -54,11 +54,13 @@ def buttons(
         note(option)
 
     for option in options:
-        made[option] = widgets.Button(layout=widgets.Layout(width="4em" if in_a_row else "auto"))
-        made[option].on_click(lambda _, option=option: clicked(option))
+        by_option[option] = widgets.Button(
+            layout=widgets.Layout(width="4em" if in_a_row else "auto")
+        )
+        by_option[option].on_click(lambda _, option=option: clicked(option))
     mark(chosen)
     box = widgets.HBox if in_a_row else widgets.VBox
-    return _kept(box(list(made.values()), layout=widgets.Layout(width="fit-content")))
+    return _kept(box(list(by_option.values()), layout=widgets.Layout(width="fit-content")))
 
 
 def stacked(parts: Iterable[Any]) -> Any:
@@ -86,19 +88,19 @@ def number(label: str, value: float | None, note: Callable[[float | None], None]
         style={"description_width": "initial"},
         layout=widgets.Layout(width="fit-content"),
     )
-    said = widgets.HTML()
+    message = widgets.HTML()
 
     def read(change: dict[str, Any]) -> None:
         try:
             given = to_number(change["new"]) if change["new"].strip() else None
         except ValueError:
-            said.value = '<span role="alert">Write a number, such as 5 or -0.3.</span>'
+            message.value = '<span role="alert">Write a number, such as 5 or -0.3.</span>'
             return
-        said.value = ""
+        message.value = ""
         note(given)
 
     field.observe(read, names="value")
-    return _kept(widgets.VBox([field, said]))
+    return _kept(widgets.VBox([field, message]))
 
 
 def to_number(text: object) -> float:
@@ -107,10 +109,10 @@ def to_number(text: object) -> float:
     Raises:
         ValueError: if it is none, or not a finite one.
     """
-    found = float(str(text).replace(",", ".").replace("−", "-").strip(" %"))
-    if not math.isfinite(found):
+    value = float(str(text).replace(",", ".").replace("−", "-").strip(" %"))
+    if not math.isfinite(value):
         raise ValueError(f"{text!r} is not a finite number")
-    return found
+    return value
 
 
 def show(widget: Any) -> None:

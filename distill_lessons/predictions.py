@@ -65,15 +65,15 @@ def predict(
         raise ValueError(f"options={tuple(options)!r} leaves no choice; give two or more, or none.")
     explained = dict(options) if isinstance(options, Mapping) else dict.fromkeys(options, "")
     live = settings.load().live
-    made = _question(key, live=live)
-    made.text, made.options, made.unit = question, explained, unit
+    entry = _question(key, live=live)
+    entry.text, entry.options, entry.unit = question, explained, unit
     if guess is not None:
-        _note(key, _checked(guess, made))
-    elif made.guess is not None and not _fits(made):
-        made.guess = None  # it answered an older version of the question
-    made.asked = page.show(*_ask(made, live=live))
-    if live and made.asked is not None:
-        _show_widget(key, made)
+        _note(key, _checked(guess, entry))
+    elif entry.guess is not None and not _fits(entry):
+        entry.guess = None  # it answered an older version of the question
+    entry.asked = page.show(*_ask(entry, live=live))
+    if live and entry.asked is not None:
+        _show_widget(key, entry)
 
 
 def compare(key: str, measured: Effect | float | str) -> None:
@@ -85,11 +85,11 @@ def compare(key: str, measured: Effect | float | str) -> None:
             the unit that was asked for, as it is stored (a fraction for points).
     """
     live = settings.load().live
-    made = _question(key, live=live)
+    entry = _question(key, live=live)
     if not isinstance(measured, Effect | str):
-        measured = Effect(measured, measured, measured, unit=made.unit)
-    made.measured = measured
-    made.compared = page.show(*_answer(made, live=live))
+        measured = Effect(measured, measured, measured, unit=entry.unit)
+    entry.measured = measured
+    entry.compared = page.show(*_answer(entry, live=live))
 
 
 def _question(key: str, *, live: bool) -> _Question:
@@ -105,14 +105,14 @@ def _note(key: str, guess: Guess | None) -> None:
     _questions[key].trouble = record.note_guess(key, guess)
 
 
-def _fits(made: _Question) -> bool:
-    return made.guess in made.options if made.options else not isinstance(made.guess, str)
+def _fits(entry: _Question) -> bool:
+    return entry.guess in entry.options if entry.options else not isinstance(entry.guess, str)
 
 
-def _checked(guess: Guess, made: _Question) -> Guess:
-    if made.options:
-        if guess not in made.options:
-            listed = ", ".join(map(repr, made.options))
+def _checked(guess: Guess, entry: _Question) -> Guess:
+    if entry.options:
+        if guess not in entry.options:
+            listed = ", ".join(map(repr, entry.options))
             raise ValueError(f"guess={guess!r} is none of {listed}.")
         return guess
     try:
@@ -121,38 +121,38 @@ def _checked(guess: Guess, made: _Question) -> Guess:
         raise ValueError(f"guess={guess!r} is no number; write for example guess=5.") from None
 
 
-def _show_widget(key: str, made: _Question) -> None:
+def _show_widget(key: str, entry: _Question) -> None:
     def note(guess: Guess | None) -> None:
         _note(key, guess)
-        page.replace(made.asked, *_ask(made, live=True))
-        if made.measured is not None:
-            page.replace(made.compared, *_answer(made, live=True))
+        page.replace(entry.asked, *_ask(entry, live=True))
+        if entry.measured is not None:
+            page.replace(entry.compared, *_answer(entry, live=True))
 
-    if made.widget is not None:
-        made.widget.close()  # of an earlier run of the cell
-    if made.options:
-        chosen = made.guess if isinstance(made.guess, str) else None
-        made.widget = asking.buttons(made.options, chosen, note)
+    if entry.widget is not None:
+        entry.widget.close()  # of an earlier run of the cell
+    if entry.options:
+        chosen = entry.guess if isinstance(entry.guess, str) else None
+        entry.widget = asking.buttons(entry.options, chosen, note)
     else:
-        word = UNITS[made.unit][1].strip()
-        number = None if isinstance(made.guess, str) else made.guess
-        made.widget = asking.number(
+        word = UNITS[entry.unit][1].strip()
+        number = None if isinstance(entry.guess, str) else entry.guess
+        entry.widget = asking.number(
             f"Your guess, in {word}" if word else "Your guess", number, note
         )
-    asking.show(made.widget)
+    asking.show(entry.widget)
 
 
-def _ask(made: _Question, *, live: bool) -> tuple[str, str]:
+def _ask(entry: _Question, *, live: bool) -> tuple[str, str]:
     """Return the question as HTML and as text, with the guess if there is one."""
-    word = UNITS[made.unit][1].strip()
-    wanted = " / ".join(made.options) or ("a number" + (f", in {word}" if word else ""))
-    body, text = page.prose(made.text), f"Predict: {made.text} ({wanted})"
-    if made.guess is not None:
-        body += f"<br>You predicted: {html.escape(_shown(made))}."
-        text += f"\nYou predicted: {_shown(made)}."
-        if made.trouble:
-            body += f"<br><small>{page.prose(made.trouble)}</small>"
-            text += f"\n{made.trouble}"
+    word = UNITS[entry.unit][1].strip()
+    wanted = " / ".join(entry.options) or ("a number" + (f", in {word}" if word else ""))
+    body, text = page.prose(entry.text), f"Predict: {entry.text} ({wanted})"
+    if entry.guess is not None:
+        body += f"<br>You predicted: {html.escape(_shown(entry))}."
+        text += f"\nYou predicted: {_shown(entry)}."
+        if entry.trouble:
+            body += f"<br><small>{page.prose(entry.trouble)}</small>"
+            text += f"\n{entry.trouble}"
     elif not live:
         body += f" <small>({html.escape(wanted)})</small>"
     if live:
@@ -160,21 +160,23 @@ def _ask(made: _Question, *, live: bool) -> tuple[str, str]:
     return page.box("ask", "Predict.", body), text
 
 
-def _answer(made: _Question, *, live: bool) -> tuple[str, str]:
+def _answer(entry: _Question, *, live: bool) -> tuple[str, str]:
     """Return the comparison as HTML and as text; without a guess the HTML is covered."""
-    measured = made.measured
+    measured = entry.measured
     assert measured is not None
     said, hit = f"Measured: {measured}.", False
-    fits = isinstance(made.guess, str) == isinstance(measured, str)  # else the question was changed
-    if made.guess is not None and fits:
-        verdict, hit = _verdict(made.guess, measured)
-        said = f"You predicted: {_shown(made)}. {said} {verdict}"
-    reasons = [f"{option}: {why}" for option, why in made.options.items() if why]
+    fits = isinstance(entry.guess, str) == isinstance(
+        measured, str
+    )  # else the question was changed
+    if entry.guess is not None and fits:
+        verdict, hit = _verdict(entry.guess, measured)
+        said = f"You predicted: {_shown(entry)}. {said} {verdict}"
+    reasons = [f"{option}: {why}" for option, why in entry.options.items() if why]
     text = "\n".join([said, *reasons])
     shown = page.prose(said)
     if reasons:
         shown += f"<ul>{''.join(f'<li>{page.prose(line)}</li>' for line in reasons)}</ul>"
-    if made.guess is not None and fits:
+    if entry.guess is not None and fits:
         return page.box("good" if hit else "ask", "✓" if hit else "≠", shown), text
     # Alone in a live notebook the guess is still to come: the cell's other outputs wait with it.
     covered = ' class="distill-covered"' if live else ""
@@ -203,7 +205,7 @@ def _verdict(guess: Guess, measured: Effect | str) -> tuple[str, bool]:
     return f"Your guess was {abs(number - value):.3g}{word} too {side}.", False
 
 
-def _shown(made: _Question) -> str:
-    if isinstance(made.guess, str):
-        return made.guess
-    return f"{made.guess:g}{UNITS[made.unit][1]}"
+def _shown(entry: _Question) -> str:
+    if isinstance(entry.guess, str):
+        return entry.guess
+    return f"{entry.guess:g}{UNITS[entry.unit][1]}"

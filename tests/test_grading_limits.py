@@ -23,6 +23,8 @@ from distill_lessons.grading.limits import GIB, Limits
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 
+STAYS = "import time; time.sleep(600)"
+
 
 def graded(notebook: Cell, **limits_: float) -> marking.Marked:
     room = marking.Room((1, 2), Limits(**limits_))
@@ -201,7 +203,7 @@ def options(request) -> list[str]:
 def test_what_it_runs_ends_with_a_killed_grader(
     tmp_path: Path, options: list[str], how: signal.Signals
 ) -> None:
-    folder = hand_in(tmp_path / "in", anna=small(), ben=after_first(LINGER + "import time; time.sleep(600)"))
+    folder = hand_in(tmp_path / "in", anna=small(), ben=after_first(LINGER + STAYS))
     (tmp_path / "tmp").mkdir()
     process = start_grading(folder, *options)
     assert until(lambda: len(lingering()) == 1)

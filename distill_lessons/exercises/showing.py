@@ -21,84 +21,87 @@ if TYPE_CHECKING:
 _hints_shown: Counter[str] = Counter()  # by key, in this kernel
 
 
-def verdict(made: Exercise, answer: Any) -> Verdict:
+def verdict(exercise: Exercise, answer: Any) -> Verdict:
     """Show the verdict on an answer, note it, and return it.
 
     A choice that was left blank is offered as buttons, where somebody can click them.
     """
     blank = answer is None or isinstance(answer, EllipsisType)
-    if made.options and blank and settings.load().live:
-        return _offered(made)
-    if error := unread.syntax_error(made.name):
-        said = f"Python cannot read your last version of {made.name}: {error}. So the one before "
-        found = Verdict("not yet", f"{said}it is still in force, and is not judged.")
+    if exercise.options and blank and settings.load().live:
+        return _offered(exercise)
+    if error := unread.syntax_error(exercise.name):
+        text = (
+            f"Python cannot read your last version of {exercise.name}: {error}. So the one before "
+            "it is still in force, and is not judged."
+        )
+        result = Verdict("not yet", text)
     else:
-        found = made.judge(answer)
-    trouble = _note(made, found) if found.state != "not attempted" else ""
-    page.show(*_boxed(made, found, trouble=trouble))
-    return found
+        result = exercise.judge(answer)
+    trouble = _note(exercise, result) if result.state != "not attempted" else ""
+    page.show(*_boxed(exercise, result, trouble=trouble))
+    return result
 
 
-def hint(made: Exercise) -> None:
+def hint(exercise: Exercise) -> None:
     """Show the next hint."""
-    number, most = _hints_shown[made.key], len(made.hints)
+    number, most = _hints_shown[exercise.key], len(exercise.hints)
     if number == most:
-        page.say(f"There is no further hint. ex.{made.name}.solution() shows the solution.")
+        page.say(f"There is no further hint. ex.{exercise.name}.solution() shows the solution.")
         return
-    _hints_shown[made.key] += 1
-    head, text = f"Hint {number + 1} of {most}:", made.hints[number]
+    _hints_shown[exercise.key] += 1
+    head, text = f"Hint {number + 1} of {most}:", exercise.hints[number]
     page.show(page.box("plain", head, page.prose(text)), f"{head} {text}")
-    _tell(record.note(made.key, hints=number + 1))
+    _tell(record.note(exercise.key, hints=number + 1))
 
 
-def solution(made: Exercise, *, sure: bool) -> None:
+def solution(exercise: Exercise, *, sure: bool) -> None:
     """Show the solution to those who are sure, highlighted as code is in this notebook."""
-    if made.solved_by is None:
+    if exercise.solved_by is None:
         page.say("In a graded lab the solution stays with your instructor.")
     elif not sure:
-        left = len(made.hints) - _hints_shown[made.key]
+        left = len(exercise.hints) - _hints_shown[exercise.key]
         hints = f"{left} hint{'' if left == 1 else 's'} you have not seen. " if left else ""
-        page.say(f"Are you sure? {hints}Run ex.{made.name}.solution(sure=True) to see it.")
+        page.say(f"Are you sure? {hints}Run ex.{exercise.name}.solution(sure=True) to see it.")
     else:
-        code = made.solved_by.code
+        code = exercise.solved_by.code
         page.show(f"```python\n{code}\n```", code, kind="text/markdown")
-        _tell(record.note(made.key, solution=True))
+        _tell(record.note(exercise.key, solution=True))
 
 
-def onward(made: Exercise) -> str:
+def onward(exercise: Exercise) -> str:
     """Return where to go from an exercise that is solved; "" for one that no lesson has."""
-    if made.place is None:
+    if exercise.place is None:
         return ""
     path = settings.load().record
     entries = record.read(path)[0] if path else {}
-    listed = list(made.place.lesson())
-    at = [other.key for other in listed].index(made.key)
+    listed = list(exercise.place.lesson())
+    at = [other.key for other in listed].index(exercise.key)
     for other in (*listed[at + 1 :], *listed[:at]):
         if entries.get(other.key, {}).get("state") != record.SOLVED:
             number = listed.index(other) + 1
             return f"Next: exercise {number}, {other.title} ({other.minutes} minutes)."
     end = f"All {len(listed)} exercises of this lesson are solved."
-    return f"{end} Next: lesson {made.place.after}." if made.place.after else end
+    return f"{end} Next: lesson {exercise.place.after}." if exercise.place.after else end
 
 
-def _offered(made: Exercise) -> Verdict:
+def _offered(exercise: Exercise) -> Verdict:
     """Offer a choice as buttons, and show the verdict on what is or was chosen."""
-    kept = record.guesses().get(made.key)
-    chosen = kept if kept in made.options else None
-    found = made.judge(chosen)
-    handle = page.show(*_boxed(made, found, chosen or "", offered=True))
+    kept = record.guesses().get(exercise.key)
+    chosen = kept if kept in exercise.options else None
+    result = exercise.judge(chosen)
+    handle = page.show(*_boxed(exercise, result, chosen or "", offered=True))
     if handle is None:
-        return found
-    columns = [list(dict.fromkeys(column)) for column in zip(*made.options, strict=True)]
+        return result
+    columns = [list(dict.fromkeys(column)) for column in zip(*exercise.options, strict=True)]
     picked: list[str] = list(chosen) if isinstance(chosen, str) else [""] * len(columns)
 
     def note(column: int, part: str) -> None:
         picked[column] = part
         if all(picked):
             choice = "".join(picked)
-            found = made.judge(choice)
-            trouble = _note(made, found) or record.note_guess(made.key, choice)
-            page.replace(handle, *_boxed(made, found, choice, trouble, offered=True))
+            result = exercise.judge(choice)
+            trouble = _note(exercise, result) or record.note_guess(exercise.key, choice)
+            page.replace(handle, *_boxed(exercise, result, choice, trouble, offered=True))
 
     def row(column: int) -> Any:
         ticked = picked[column] or None
@@ -107,35 +110,35 @@ def _offered(made: Exercise) -> Verdict:
         )
 
     asking.show(asking.stacked(map(row, range(len(columns)))))
-    return found
+    return result
 
 
 def _boxed(
-    made: Exercise,
-    found: Verdict,
+    exercise: Exercise,
+    result: Verdict,
     choice: str = "",
     trouble: str = "",
     *,
     offered: bool = False,
 ) -> tuple[str, str]:
     """Return a verdict as HTML and as text, with what to do next and what could not be kept."""
-    text = found.text
-    if found.state == "correct":
-        text = onward(made)
-    elif found.state == "not attempted" and offered:
+    text = result.text
+    if result.state == "correct":
+        text = onward(exercise)
+    elif result.state == "not attempted" and offered:
         text = "Choose your answer."
-    elif found.state == "noted" and choice:
-        text += f' To hand it in, write `{made.name} = "{choice}"` into the cell above.'
+    elif result.state == "noted" and choice:
+        text += f' To hand it in, write `{exercise.name} = "{choice}"` into the cell above.'
     shown = f"{choice}: {text}" if choice else text
     if trouble:
         shown = f"{shown}\n{trouble}".strip()
-    bundle = replace(found, text=shown)._repr_mimebundle_(after=asking.RERUN if offered else "")
+    bundle = replace(result, text=shown)._repr_mimebundle_(after=asking.RERUN if offered else "")
     return bundle["text/html"], bundle["text/plain"]
 
 
-def _note(made: Exercise, found: Verdict) -> str:
-    state = record.SOLVED if found.state == "correct" else record.TRIED
-    return record.note(made.key, state=state, tries=1)
+def _note(exercise: Exercise, result: Verdict) -> str:
+    state = record.SOLVED if result.state == "correct" else record.TRIED
+    return record.note(exercise.key, state=state, tries=1)
 
 
 def _tell(message: str) -> None:

@@ -126,34 +126,34 @@ def _watch(
 
 
 def _layer_problems(name: str, layer: nn.Module) -> list[str]:
-    kind, made = forward.kind_of(layer), []
+    kind, remarks = forward.kind_of(layer), []
     if getattr(layer, "inplace", False) and not kind.endswith("Dropout"):
-        made.append(
+        remarks.append(
             f"layer '{name}' ({kind}) works in place, on which DeepExplainer fails; "
             "give it inplace=False."
         )
     if kind.startswith("MaxPool"):
         kernel, stride = _sizes(layer.kernel_size), _sizes(layer.stride)
         if any(s < k for s, k in zip(stride * 3, kernel * 3, strict=False)):
-            made.append(
+            remarks.append(
                 f"layer '{name}' ({kind}) has overlapping windows (kernel {layer.kernel_size}, "
                 f"stride {layer.stride}), where attribution is lost; use stride >= kernel, or "
                 "AvgPool."
             )
     if kind == "Softmax":
-        made.append(
+        remarks.append(
             f"layer '{name}' ({kind}) is an activation whose outputs depend on one another, which "
             "DeepExplainer's rule for it leaves out. At the end of the model drop it: logits are "
             "explained. Inside, use method='permutation'."
         )
     elif (text := needs_statistics(name, layer)) is not None:
-        made.append(text)
+        remarks.append(text)
     elif kind not in NONLINEAR | LINEAR:
-        made.append(
+        remarks.append(
             f"layer '{name}' ({kind}) is unknown to DeepExplainer and would count as linear; "
             "build it from known layers, or use method='permutation'."
         )
-    return made
+    return remarks
 
 
 def _sizes(value: Any) -> list[int]:

@@ -111,19 +111,19 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
     if hasattr(groups, "shape"):
         return from_map(groups, input_shape)  # type: ignore[arg-type]
     n = math.prod(input_shape)
-    made = [np.asarray(group).ravel() for group in groups]
-    if not made or any(group.size == 0 for group in made):
-        where = [i for i, group in enumerate(made) if group.size == 0]
+    arrays = [np.asarray(group).ravel() for group in groups]
+    if not arrays or any(group.size == 0 for group in arrays):
+        where = [i for i, group in enumerate(arrays) if group.size == 0]
         what = f"group {where[0]} is empty" if where else "groups is an empty list"
         raise ValueError(f"{what}; every group needs at least one feature.")
-    for i, group in enumerate(made):
+    for i, group in enumerate(arrays):
         if not np.issubdtype(group.dtype, np.integer) or group.min() < 0 or group.max() >= n:
             raise ValueError(
                 f"group {i} must hold feature numbers from 0 to {n - 1}, "
                 f"positions in the flattened input of shape {tuple(input_shape)}."
             )
-    uses = np.bincount(np.concatenate(made), minlength=n)
-    repeated = [i for i, group in enumerate(made) if len(np.unique(group)) < len(group)]
+    uses = np.bincount(np.concatenate(arrays), minlength=n)
+    repeated = [i for i, group in enumerate(arrays) if len(np.unique(group)) < len(group)]
     if repeated:
         raise ValueError(f"group {repeated[0]} names a feature twice; name each one once.")
     if partition and uses.max() > 1:
@@ -136,7 +136,7 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
             f"groups leave out {int((uses == 0).sum())} features, the first is "
             f"{int(uses.argmin())}. Give a partition: each feature in exactly one group."
         )
-    return made
+    return arrays
 
 
 def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
@@ -153,12 +153,12 @@ def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
     >>> paint([1.0, 2.0], columns((1, 1, 2)), (1, 1, 2))
     array([[[1., 2.]]])
     """
-    made = as_groups(groups, input_shape)
+    grouped = as_groups(groups, input_shape)
     table = np.asarray(values, dtype=np.float64)
-    if len(table) != len(made):
-        raise ValueError(f"values has {len(table)} rows for {len(made)} groups; give one each.")
+    if len(table) != len(grouped):
+        raise ValueError(f"values has {len(table)} rows for {len(grouped)} groups; give one each.")
     flat = np.full((math.prod(input_shape), *table.shape[1:]), np.nan)
-    for group, value in zip(made, table, strict=True):
+    for group, value in zip(grouped, table, strict=True):
         flat[group] = value
     return flat.reshape(*input_shape, *table.shape[1:])
 
