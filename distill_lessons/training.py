@@ -174,8 +174,7 @@ def fit(
         step = 0
         try:
             for epoch in progress(range(1, n_epochs + 1), title or "training"):
-                total = torch.zeros((), device=device)
-                seen = 0
+                total, seen = torch.zeros((), device=device), 0
                 for index in batches(len(split), batch_size, order, device):
                     batch = batch_of(split, index, augment, noise)
                     value = objective(model, batch)
@@ -282,9 +281,9 @@ def _check_fit(
 
 def _ending(history: History, step: int, accept_loss: float | None) -> str:
     history.accepted = history.accepted or (None if accept_loss is None else False)
+    n = len(history.rows)
     if history.interrupted:
-        epochs = len(history.rows)
-        return f"Interrupted after {step} steps ({epochs} whole epochs); the model is usable."
+        return f"Interrupted after {step} steps ({n} whole epochs); the model is usable."
     last = history.rows[-1]
     if accept_loss is None:
         return f"Trained for {step} steps; final training loss {last['train_loss']:.4f}."
@@ -296,6 +295,6 @@ def _ending(history: History, step: int, accept_loss: float | None) -> str:
     best = min(history.rows, key=lambda row: row["valid_loss"])
     return (
         f"NOT accepted: the best validation loss was {best['valid_loss']:.4f} (epoch "
-        f"{best['epoch']:.0f} of {last['epoch']:.0f}), above {accept_loss}. Train longer, use a "
-        "larger model or more data; do not raise the threshold to get past it."
+        f"{best['epoch']:.0f} of {last['epoch']:.0f}), above {accept_loss}. Train longer, with "
+        "a larger model or more data; do not raise the threshold to get past it."
     )

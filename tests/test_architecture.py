@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "distill_lessons"
 MOST_AT_THE_ROOT = 20
+MOST_LINES = 300
 
 # From the ground up. A name stands for a module, or for a package with all of its modules but
 # those that are named themselves. An import goes down, or stays within one package.
@@ -148,3 +149,10 @@ def test_a_module_takes_nothing_from_its_own_packages_front() -> None:
 def test_the_root_is_small() -> None:
     at_the_root = [name for name in MODULES if "." not in name and name != "__init__"]
     assert len(at_the_root) <= MOST_AT_THE_ROOT, at_the_root
+
+
+def test_no_module_is_long() -> None:
+    lines = {
+        name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()
+    }
+    assert {name: n for name, n in lines.items() if n > MOST_LINES} == {}

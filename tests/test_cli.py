@@ -19,7 +19,7 @@ from nbformat import v4
 from typer.testing import CliRunner, Result
 
 from distill_lessons import __version__, files
-from distill_lessons.course import cli, doctor, lessons, running
+from distill_lessons.course import checking, cli, doctor, kernel, lessons, running
 from distill_lessons.exercises import catalogue
 from distill_lessons.settings import load
 
@@ -36,10 +36,10 @@ FIGURE = (
 
 def write(folder: Path, name: str, *sources: str | Any) -> Path:
     cells = [v4.new_code_cell(s) if isinstance(s, str) else s for s in sources]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.ipynb"
-    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
     return path
 
 
@@ -503,7 +503,7 @@ def test_doctor_checks_everything(course: Path) -> None:
 def test_only_a_problem_makes_doctor_fail(
     monkeypatch: pytest.MonkeyPatch, states: list[Any], code: int
 ) -> None:
-    checks = [doctor.Check("thing", state, "seen", "do this") for state in states]
+    checks = [checking.Check("thing", state, "seen", "do this") for state in states]
     monkeypatch.setattr(doctor, "examine", lambda cwd: checks)
     result = invoke("doctor")
     assert result.exit_code == code
@@ -514,7 +514,7 @@ def test_doctor_says_what_is_wrong_with_a_setting(
     course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISTILL_SEED", "x")
-    monkeypatch.setattr(doctor, "kernel", lambda: doctor.Check("kernel", "OK", ""))
+    monkeypatch.setattr(doctor, "kernel", lambda: checking.Check("kernel", "OK", ""))
     result = invoke("doctor")
     assert result.exit_code == 1
     assert "problem  settings: not understood\n         → DISTILL_SEED='x' must" in result.stdout
@@ -619,15 +619,15 @@ def test_a_folder_of_images_needs_two_classes(tmp_path: Path) -> None:
 
 
 def test_a_kernel_of_another_python_is_a_problem() -> None:
-    check = doctor.judge_kernel("python3", "/elsewhere/bin/python", "/elsewhere")
+    check = kernel.judge_kernel("python3", "/elsewhere/bin/python", "/elsewhere")
     assert check.state == "problem"
     assert "runs another Python, /elsewhere/bin/python, not" in check.seen
     assert "-m ipykernel install --sys-prefix --name python3" in check.remedy
-    assert doctor.judge_kernel("python3", "/any/link", sys.prefix).state == "OK"
+    assert kernel.judge_kernel("python3", "/any/link", sys.prefix).state == "OK"
 
 
 def test_a_kernel_that_does_not_exist_is_a_problem() -> None:
-    check = doctor.kernel("no-such-kernel")
+    check = kernel.kernel("no-such-kernel")
     assert check.state == "problem"
     assert "no-such-kernel" in check.seen
 

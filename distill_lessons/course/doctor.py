@@ -13,11 +13,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from distill_lessons.course.running import encryption
+from distill_lessons.course.checking import Check, install, short
+from distill_lessons.course.kernel import kernel
 from distill_lessons.settings import Settings, load
 
 GIB = 2**30
@@ -26,24 +26,6 @@ MEMORY_NEEDED, MEMORY_EASY = 1.0 * GIB, 2.0 * GIB
 
 # Bytes that must fit into every folder we write to; an executed lesson takes about as much.
 ROOM = 500_000
-
-# Runs in the kernel: something simple, and which Python it is.
-PROBE = "import sys; print(1 + 1, sys.executable, sys.prefix, sep='\\n')"
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check: what was checked, its state, what was found, and what to do."""
-
-    name: str
-    state: Literal["OK", "warning", "problem"]
-    seen: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        """Return the result as one line, with a second line for the remedy if there is one."""
-        line = f"{self.state:<8} {self.name}: {self.seen}"
-        return line + (f"\n         → {self.remedy}" if self.remedy else "")
 
 
 def examine(cwd: Path) -> Iterator[Check]:
@@ -101,11 +83,11 @@ def package(name: str) -> Check:
             importlib.import_module(name)
         version = importlib.metadata.version(name)
     except Exception as error:  # a broken binary may raise anything
-        return Check(name, "problem", _short(error), _install(name))
+        return Check(name, "problem", short(error), install(name))
     oldest = _oldest_tested(name)
     if oldest and _numbers(version) < _numbers(oldest):
         seen = f"{version}, older than {oldest}, the oldest version tested"
-        return Check(name, "warning", seen, _install(name))
+        return Check(name, "warning", seen, install(name))
     return Check(name, "OK", version)
 
 
@@ -204,7 +186,7 @@ def jupyter_folder() -> Check:
     try:
         from jupyter_core.paths import jupyter_runtime_dir
     except ImportError as error:
-        return Check("Jupyter's folder", "problem", _short(error), _install("jupyterlab"))
+        return Check("Jupyter's folder", "problem", short(error), install("jupyterlab"))
     remedy = "Set JUPYTER_RUNTIME_DIR to a folder of your own: no kernel starts without one."
     return folder("Jupyter's folder", Path(jupyter_runtime_dir()), remedy)
 
@@ -216,7 +198,7 @@ def digits() -> Check:
 
         number = len(load_digits().target)
     except Exception as error:
-        return Check("digits", "problem", _short(error), _install("scikit-learn"))
+        return Check("digits", "problem", short(error), install("scikit-learn"))
     return Check("digits", "OK", f"{number:,} images, no download needed")
 
 
@@ -234,7 +216,7 @@ def data_set(config: Settings) -> Check:
         source = find(config.dataset, "DISTILL_DATASET")
         problems = source.problems(config.data_dir)
     except Exception as error:
-        return Check("data set", "problem", _short(error), "Set DISTILL_DATASET to another one.")
+        return Check("data set", "problem", short(error), "Set DISTILL_DATASET to another one.")
     if not problems:
         seen = f"{config.dataset} is {source.where(config.data_dir)}"
         return Check("data set", "OK", seen)
@@ -243,58 +225,6 @@ def data_set(config: Settings) -> Check:
         return Check("data set", "warning", "; ".join(problems), remedy)
     remedy = "Give the path of a folder with one folder of images per class."
     return Check("data set", "problem", problems[0], remedy)
-
-
-def kernel(name: str = "python3") -> Check:
-    """Check that the lessons' kernel starts, computes, and runs this Python."""
-    output: list[str] = []
-    try:
-        from jupyter_client.manager import KernelManager
-
-        manager = KernelManager(kernel_name=name, transport_encryption=encryption())
-        manager.start_kernel()
-        client = manager.blocking_client()
-        try:
-            client.start_channels()
-            client.wait_for_ready(timeout=60)
-            client.execute_interactive(
-                PROBE,
-                store_history=False,
-                timeout=60,
-                output_hook=lambda m: output.append(m["content"].get("text", "")),
-            )
-        finally:
-            client.stop_channels()
-            manager.shutdown_kernel(now=True)
-    except Exception as error:
-        return Check("kernel", "problem", _short(error), _install("ipykernel"))
-    lines = "".join(output).splitlines()
-    if len(lines) != 3 or lines[0] != "2":
-        seen = f"{name!r} answered {''.join(output)!r}"
-        return Check("kernel", "problem", seen, _install("ipykernel"))
-    return judge_kernel(name, executable=lines[1], prefix=lines[2])
-
-
-def judge_kernel(name: str, executable: str, prefix: str) -> Check:
-    """Check that a kernel with this `executable` and `prefix` belongs to our environment.
-
-    The prefix decides: in one environment ``python`` and ``python3`` are the same, and the
-    executables of two environments may be links to one file.
-    """
-    if Path(prefix).resolve() == Path(sys.prefix).resolve():
-        return Check("kernel", "OK", f"{name!r} starts and runs this Python")
-    remedy = f"Point it here: {sys.executable} -m ipykernel install --sys-prefix --name {name}"
-    seen = f"{name!r} runs another Python, {executable}, not {sys.executable}"
-    return Check("kernel", "problem", seen, remedy)
-
-
-def _short(error: Exception) -> str:
-    text = str(error).strip() or "no message"
-    return f"{type(error).__name__}: {text.splitlines()[0]}"
-
-
-def _install(name: str) -> str:
-    return f"python -m pip install --upgrade {name}"
 
 
 def _oldest_tested(name: str) -> str:
