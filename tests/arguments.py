@@ -210,6 +210,7 @@ WORD = refused(none=None, number=3, unknown="no such word", a_list=["x"])
 ALSO_NAMED = {
     **dict.fromkeys(("model", "student", "teacher", "students"), ("the model", "layer")),
     **dict.fromkeys(("split", "transfer", "labelled", "valid", "measure", "like"), ("x", "y")),
+    **{"groups": ("group",), "regions": ("group", "groups")},
     **{"Ts": ("T",), "alphas": ("alpha",), "seeds": ("seed",), "image_shape": ("x",)},
 }
 FREE: Kind = {}  # whatever is given is taken: a title, a switch that Python reads as one

@@ -98,7 +98,7 @@ def test_images_of_another_size_are_refused_by_their_shape(name: str) -> None:
     net.add_module("conv", nn.Conv2d(1, 1, 3, padding=1))
     net.add_module("first", nn.Flatten())
     net.add_module("last", nn.Linear(9, 3))
-    with pytest.raises(ValueError, match=r"x has inputs of shape \(1, 4, 4\), .*Sequential"):
+    with pytest.raises(ValueError, match=r"the model cannot take x of shape \(\d+, 1, 4, 4\)"):
         ASK[name](net)
 
 
@@ -108,7 +108,7 @@ def test_a_model_whose_weights_do_not_exist_yet_is_refused(name: str) -> None:
     net.add_module("conv", nn.Conv2d(1, 1, 3, padding=1))
     net.add_module("flat", nn.Flatten())
     net.add_module("first", nn.LazyLinear(3))
-    with pytest.raises(ValueError, match=r"layer 'first' \(LazyLinear\) has no weights yet"):
+    with pytest.raises(ValueError, match=r"layer 'first' has no weights yet"):
         ASK[name](net)
     assert isinstance(net.first, nn.LazyLinear)  # still without weights
 

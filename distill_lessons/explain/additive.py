@@ -48,7 +48,7 @@ class Explanation:
 
 
 def prepare(
-    model: nn.Module, x: Tensor, background: Tensor, output: str
+    model: nn.Module, x: Tensor, background: Tensor, output: str, memory: float
 ) -> tuple[Tensor, Tensor, nn.Module]:
     """Return checked inputs and background on the model's device, and a private copy of the model.
 
@@ -56,6 +56,7 @@ def prepare(
         ValueError: for an unknown output, bad arrays, or a background of another shape.
     """
     one_of("output", output, OUTPUTS)
+    forward.check_memory(memory)
     net = forward.private_copy(model)
     x = admitted(net, x)
     shape = tuple(background.shape) if isinstance(background, Tensor) else None
@@ -103,7 +104,7 @@ def checked(
     *,
     tolerance: float | None = None,
     additive: bool = True,
-    cause: str = "its rows may depend on one another, or it may be random in eval mode",
+    cause: str = "rounding; use model.double(), or give a tolerance",
 ) -> Explanation:
     """Measure the additivity gap and return the explanation, or refuse it.
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import seeds
-from distill_lessons.evaluation import check_repeatable, evaluating, predict
-from distill_lessons.explain import forward
+from distill_lessons.evaluation import check_built, check_repeatable, evaluating, predict, refusing
 from distill_lessons.explain.arrays import Array, check_finite, check_logits
+from distill_lessons.tensors import check_numbers
 
 PROBES = 4  # rows looked at, beside as many others
 
@@ -33,19 +33,14 @@ def admitted(model: nn.Module, x: Tensor) -> Tensor:
             has layers without weights, gives other logits each time it is asked, or computes a
             row's logits from other rows.
     """
-    forward.check_has_weights(model)
+    check_built(model)
     x = inputs_for(model, x)
     mine = x[:PROBES]
     # two companies unlike in mean, largest value and norm
     dim, bright = (row.expand_as(mine) for row in (x.amin(0) / 2, x.amax(0) + x.abs().amax()))
     with seeds.fork_rng(0, x.device), torch.no_grad(), evaluating(model):
-        try:
+        with refusing(x):
             z = model(torch.cat([mine, dim]))
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"x has inputs of shape {tuple(x.shape[1:])}, which model={type(model).__name__} "
-                f"does not take: {error}. Give inputs of the shape that it was built for."
-            ) from error
         check_repeatable(model, x[: 8 * PROBES])
         moved = z
         with contextlib.suppress(RuntimeError, ValueError, AssertionError):  # it may know a range
@@ -72,9 +67,12 @@ def inputs_for(model: nn.Module, x: Tensor) -> Tensor:
         raise ValueError(
             f"x is {kind}; give a float tensor (N, *input_shape), as torch.as_tensor(x).float() is."
         )
+    check_numbers("x", x)
     check_finite("x", x)
     held = (*model.parameters(), *model.buffers())
     like = next((t for t in held if t.is_floating_point()), None)
+    if like is not None:
+        check_numbers("the model", like)
     return x.detach() if like is None else x.detach().to(like.device, like.dtype)
 
 

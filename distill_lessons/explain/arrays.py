@@ -6,9 +6,6 @@ feature and class. Knows nothing about models.
 
 from __future__ import annotations
 
-import math
-import numbers
-import operator
 import warnings
 from typing import Any
 
@@ -16,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from distill_lessons.tensors import check_numbers
 
 Array = npt.NDArray[Any]
 ArrayLike = Array | Tensor
@@ -37,8 +36,14 @@ def labels(y: ArrayLike, table: Array) -> Array:
 
 def finite(argument: str, value: ArrayLike) -> Array:
     """Return `value` as a float64 array, or raise a ValueError if it is empty, NaN or infinite."""
-    raw = value.detach().cpu().double().numpy() if isinstance(value, Tensor) else value
-    array = np.asarray(raw, dtype=np.float64)
+    if isinstance(value, Tensor):
+        check_numbers(argument, value)
+        value = value.detach().cpu().double().numpy()
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        kind = type(value).__name__
+        raise TypeError(f"{argument} is {kind}; give an array or tensor of numbers.") from None
     if array.size == 0:
         raise ValueError(f"{argument} has shape {array.shape} and holds nothing; give some inputs.")
     bad = int((~np.isfinite(array)).sum())
@@ -63,32 +68,6 @@ def check_finite(argument: str, x: Tensor) -> None:
             f"{argument} holds {int(bad.sum())} NaN or infinite values of {x.numel()}, the first "
             f"in row {first}; find the step that produced them before explaining anything."
         )
-
-
-def whole(argument: str, value: Any) -> int:
-    """Return a whole number as a plain int; NumPy's are welcome.
-
-    Raises:
-        TypeError: for anything else, such as 2.5 or a text.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{argument}={value!r} must be a whole number.") from None
-
-
-def real(argument: str, value: Any) -> float:
-    """Return a real number as a plain float; NumPy's are welcome.
-
-    Raises:
-        TypeError: for anything else, such as a text or None.
-        ValueError: for NaN or infinity.
-    """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r} must be a number.")
-    if not math.isfinite(value):
-        raise ValueError(f"{argument}={value} must be finite.")
-    return float(value)
 
 
 def check_logits(z: Tensor, n: int) -> Tensor:
@@ -123,7 +102,7 @@ def of_class(attributions: ArrayLike, y: ArrayLike) -> Array:
 
 def baseline_for(x: Tensor, baseline: Tensor | float) -> Tensor:
     """Return `baseline` with the shape of x; raise a ValueError if it does not fit."""
-    start = torch.as_tensor(baseline, dtype=x.dtype).to(x.device)
+    start = torch.from_numpy(finite("baseline", baseline)).to(x.dtype).to(x.device)
     shape = tuple(start.shape)
     if shape not in {(), tuple(x.shape[1:]), (1, *x.shape[1:]), tuple(x.shape)}:
         raise ValueError(

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -26,6 +25,8 @@ from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
 from distill_lessons import seeds, settings
+from distill_lessons.evaluation import check_built
+from distill_lessons.settings import number
 
 SILENT_IN_EVAL = (nn.Dropout, nn.Identity)  # do nothing in eval mode
 MIB = 2**20
@@ -39,19 +40,9 @@ def deep_copy(model: nn.Module) -> nn.Module:
     `copy.deepcopy` alone refuses a tensor with a history. Many a model keeps one: the weight that
     pruning or weight norm computed at the last call, or activations kept for a look at them.
     """
-    check_has_weights(model)
+    check_built(model)
     with _DetachedCopies():
         return copy.deepcopy(model)
-
-
-def check_has_weights(model: nn.Module) -> None:
-    """Raise a ValueError if a layer waits for a first batch to know the shape of its weights."""
-    for name, module in model.named_modules():
-        if any(map(is_lazy, (*module.parameters(recurse=False), *module.buffers(recurse=False)))):
-            raise ValueError(
-                f"layer {name!r} ({type(module).__name__}) has no weights yet; call the model once "
-                "on a batch, model(x[:2]), and train it."
-            )
 
 
 class _DetachedCopies(TorchFunctionMode):
@@ -179,6 +170,12 @@ def bytes_per_row(model: nn.Module, x: Tensor) -> int:
         for handle in handles:
             handle.remove()
     return total[0]
+
+
+def check_memory(memory: float) -> None:
+    """Raise an error unless `memory` is a limit in MiB."""
+    if not 0 < number("memory", memory) < float("inf"):
+        raise ValueError(f"memory={memory} must be a number of MiB > 0, such as 256.")
 
 
 def rows_per_chunk(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from distill_lessons import seeds
 from distill_lessons.explain.admission import admitted, logits
-from distill_lessons.explain.arrays import Array, ArrayLike, baseline_for, finite, real, whole
+from distill_lessons.explain.arrays import Array, ArrayLike, baseline_for, finite
 from distill_lessons.explain.scores import (
     Classes,
     class_scores,
@@ -22,7 +22,7 @@ from distill_lessons.explain.scores import (
     in_batches,
     input_gradients,
 )
-from distill_lessons.settings import one_of
+from distill_lessons.settings import number, one_of, whole_number
 
 
 def gradient(
@@ -110,7 +110,7 @@ def integrated_gradients(
 
     Source: Sundararajan, Taly & Yan (2017), Axiomatic attribution for deep networks, section 3.
     """
-    if whole("steps", steps) < 1:
+    if whole_number("steps", steps, least=None) < 1:
         raise ValueError(f"steps={steps} leaves no point on the path; give 1 or more, such as 64.")
     x = admitted(model, x)
     origin = baseline_for(x, baseline)
@@ -156,15 +156,15 @@ def smoothgrad(
 
     Source: Smilkov et al. (2017), SmoothGrad, section 3.
     """
-    if real("sigma", sigma) < 0:
+    if not 0 <= number("sigma", sigma) < np.inf:
         raise ValueError(f"sigma={sigma} must be >= 0; 0.1 of the input's range is usual.")
-    if whole("samples", samples) < 1:
+    if whole_number("samples", samples, least=None) < 1:
         raise ValueError(f"samples={samples} leaves nothing to average; give 1 or more.")
     generator = seeds.generator(seed)  # on the CPU: the same noise on every device
     x = admitted(model, x)
     total: Array = np.zeros(())
     for _ in range(samples):
-        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+        noise = torch.randn(x.shape, generator=generator).to(x)  # alike in every precision
         total = total + _gradient(model, x + sigma * noise, classes, centre, batch_size)
     return np.asarray(total / samples)
 

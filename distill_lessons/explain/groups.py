@@ -111,6 +111,9 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
     if hasattr(groups, "shape"):
         return from_map(groups, input_shape)  # type: ignore[arg-type]
     n = math.prod(input_shape)
+    if not isinstance(groups, Sequence):
+        kind = type(groups).__name__
+        raise TypeError(f"groups is {kind}; give a list of index arrays, or a label map.")
     arrays = [np.asarray(group).ravel() for group in groups]
     if not arrays or any(group.size == 0 for group in arrays):
         where = [i for i, group in enumerate(arrays) if group.size == 0]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from distill_lessons.explain.arrays import Array, ArrayLike, finite, labels
 from distill_lessons.losses import check_temperature
+from distill_lessons.settings import whole_number
 
 
 def confidence(z: ArrayLike, *, T: float = 1.0) -> Array:
@@ -110,7 +111,7 @@ def cases(z: ArrayLike, y: ArrayLike, *, n: int = 3, T: float = 1.0) -> pd.DataF
         Rows of `summary` with a column `case` in front: `"confident"` (right, largest confidence),
         `"confused"` (largest entropy) and `"wrong"` (wrong, largest confidence).
     """
-    if n < 1:
+    if whole_number("n", n, least=None) < 1:
         raise ValueError(f"n={n} picks no input; give 1 or more.")
     table = summary(z, y, T=T)
     right = table["correct"]

@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from distill_lessons import seeds
 from distill_lessons.explain import forward
 from distill_lessons.explain.admission import admitted
-from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, labels, whole
+from distill_lessons.explain.arrays import Array, ArrayLike, check_logits, labels
 from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.explain.metrics import METRICS, near_tie, scorer
-from distill_lessons.settings import one_of
+from distill_lessons.settings import one_of, whole_number
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def permutation_importance(
     net = forward.private_copy(model)
     x = admitted(net, x)
     one_of("metric", metric, METRICS)
-    if whole("repeats", repeats) < 1:
+    forward.check_memory(memory)
+    if whole_number("repeats", repeats, least=None) < 1:
         raise ValueError(f"repeats={repeats} must be at least 1; intervals need 2.")
     made = singles(x[0].numel()) if groups is None else as_groups(groups, tuple(x.shape[1:]))
     base = check_logits(forward.evaluate(net, x, memory), len(x))  # (N, K)
@@ -161,13 +163,18 @@ def _permutations(n: int, repeats: int, seed: int) -> Array:
 
     Row k of column j after repeat r is `x[order[r, k], j]`.
     """
-    shuffler = np.random.RandomState(np.random.RandomState(seed).randint(2**31))
+    shuffler = np.random.RandomState(np.random.RandomState(_legacy(seed)).randint(2**31))
     step, order, orders = np.arange(n), np.arange(n), []
     for _ in range(repeats):
         shuffler.shuffle(step)
         order = order[step]
         orders.append(order)
     return np.stack(orders)
+
+
+def _legacy(seed: int) -> int:
+    """Return a seed that NumPy's old generator, which scikit-learn uses, takes: 32 bits of it."""
+    return seeds.checked(seed) % 2**32
 
 
 def _changed(flat: Tensor, group: Array, orders: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from distill_lessons.explain.arrays import (
 from distill_lessons.explain.output import probabilities
 from distill_lessons.explain.randomisation import randomised, resettable_layers
 from distill_lessons.explain.similarity import cosine, spearman
+from distill_lessons.settings import number, whole_number
 
 BETTER = {"deletion": "lower", "insertion": "higher"}
 
@@ -79,9 +80,9 @@ def curves(
     channels = x.shape[1] if x.ndim == 4 else 1
     worth = of_class(given, watched).reshape(len(x), channels, -1).sum(1)  # (N, D)
     n_features = worth.shape[1]
-    if not 1 <= steps <= n_features:
+    if not 1 <= whole_number("steps", steps, least=None) <= n_features:
         raise ValueError(f"steps={steps} must be from 1 to {n_features}, the number of features.")
-    if seeds < 1:
+    if whole_number("seeds", seeds, least=None) < 1:
         raise ValueError(f"seeds={seeds} leaves no random order to compare with; give 1 or more.")
     empty = baseline_for(full, baseline)
     counts = np.linspace(0, n_features, steps + 1).round().astype(int)
@@ -170,16 +171,16 @@ def stability(
     Source: the question is Alvarez-Melis & Jaakkola's (2018), On the robustness of interpretability
     methods; the cosine replaces their Lipschitz ratio, so that explainers of other units compare.
     """
-    if not (np.isfinite(sigma) and sigma > 0):
+    if not 0 < number("sigma", sigma) < np.inf:
         raise ValueError(f"sigma={sigma} must be > 0; 0.05 of the input's range is a small noise.")
-    if repeats < 1:
+    if whole_number("repeats", repeats, least=None) < 1:
         raise ValueError(f"repeats={repeats} leaves nothing to compare; give 1 or more.")
     generator = torch.Generator().manual_seed(seed)
     calm = explain(model, x)
     alike = []
     for _ in range(repeats):
-        noise = sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype)
-        alike.append(cosine(calm, explain(model, x + noise.to(x.device))).mean(1))
+        noise = sigma * torch.randn(x.shape, generator=generator)
+        alike.append(cosine(calm, explain(model, x + noise.to(x))).mean(1))
     return np.asarray(np.mean(alike, axis=0))
 
 
@@ -214,7 +215,7 @@ def randomisation_check(
 
     Source: Adebayo et al. (2018), Sanity checks for saliency maps, section 3.
     """
-    if seeds < 1:
+    if whole_number("seeds", seeds, least=None) < 1:
         raise ValueError(f"seeds={seeds} draws no random weights; give 1 or more.")
     top_down = resettable_layers(model)[::-1]
     original = explain(model, x)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons.evaluation import evaluating
-from distill_lessons.explain.arrays import Array, check_logits, whole
+from distill_lessons.explain.arrays import Array, check_logits
 from distill_lessons.losses import centred
+from distill_lessons.settings import whole_number
 
 Classes = int | Sequence[int] | None
 
@@ -27,9 +28,8 @@ def in_batches(
     Raises:
         ValueError: if batch_size < 1.
     """
-    if whole("batch_size", batch_size) < 1:
-        raise ValueError(f"batch_size={batch_size} runs no input; give 1 or more, such as 256.")
-    parts = zip(*(tensor.split(batch_size) for tensor in inputs), strict=True)
+    size = min(whole_number("batch_size", batch_size), len(inputs[0]))
+    parts = zip(*(tensor.split(size) for tensor in inputs), strict=True)
     with evaluating(model), torch.inference_mode(False), torch.enable_grad():
         done = [explain(*part).detach().cpu() for part in parts]
     return np.asarray(torch.cat(done).numpy())
@@ -55,7 +55,7 @@ def class_scores(model: nn.Module, x: Tensor, classes: Classes, centre: bool) ->
     else:
         many = isinstance(classes, Sequence | np.ndarray | Tensor) and not isinstance(classes, str)
         listed = np.ravel(np.asarray(classes, dtype=object)) if many else [classes]
-        wanted = [whole("classes", c) for c in listed]
+        wanted = [whole_number("classes", c, least=None) for c in listed]
     if not wanted or not all(0 <= c < k for c in wanted):
         raise ValueError(f"classes={classes} must name some of the classes 0 to {k - 1}.")
     return (centred(z) if centre else z)[:, list(wanted)]

@@ -25,13 +25,16 @@ from distill_lessons.explain.checks import check_explainable
 from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.explain.rescale import relu_stack, rescale
 from distill_lessons.explain.shapley import Game, exact, image_game
-from distill_lessons.settings import one_of
+from distill_lessons.settings import number, one_of, whole_number
+from distill_lessons.tensors import check_numbers
 
 METHODS = ("deep", "gradient", "kernel", "permutation", "exact")
 
+CAUSE = "rounding, where outputs are large sums of opposite sign; use model.double(), or tolerance="
 CAUSES = {
-    "deep": "an operation for which deep SHAP has no rule; run check_explainable(model, x_shape)",
-    "kernel": "l1_reg drops players; use l1_reg=0, or a larger tolerance",
+    "deep": "forward() takes another way for x than for the background, or works with numbers that "
+    "are no tensors, which check_explainable cannot see; use method='permutation' or 'kernel'",
+    "kernel": "l1_reg drops players; use l1_reg=0",
 }
 
 
@@ -88,15 +91,18 @@ def shap_values(
     """
     one_of("method", method, METHODS)
     one_of("engine", engine, ("auto", "shap"))
-    if samples is not None and samples < 1:
-        raise ValueError(f"samples={samples} must be at least 1.")
+    if samples is not None:
+        whole_number("samples", samples)
+    if tolerance is not None and not 0 <= number("tolerance", tolerance) < np.inf:
+        raise ValueError(f"tolerance={tolerance} must be a number >= 0; None is the usual one.")
+    check_numbers("x", x)
     shape = tuple(x.shape[1:])
     if method == "exact":
         players = singles(int(np.prod(shape))) if regions is None else regions
         found = exact(model, x, background, players, output=output, memory=memory)
         return found if regions is not None else _reshaped(found, shape)
     start = time.perf_counter()
-    x, background, net = prepare(model, x, background, output)
+    x, background, net = prepare(model, x, background, output, memory)
     groups = singles(x[0].numel()) if regions is None else as_groups(regions, shape, partition=True)
     base, outputs = explained(net, x, background, output, memory)
     k, n_b = len(base), len(background)
@@ -127,7 +133,7 @@ def shap_values(
         start,
         tolerance=tolerance,
         additive=method != "gradient",
-        cause=CAUSES.get(method, "the model's rows may depend on one another"),
+        cause=CAUSES[method] if method == "deep" or (method == "kernel" and l1_reg) else CAUSE,
     )
 
 

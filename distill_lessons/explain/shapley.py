@@ -214,7 +214,7 @@ def exact(
         interventional value function: Janzing et al. (2020), Feature relevance quantification.
     """
     start = time.perf_counter()
-    x, background, net = prepare(model, x, background, output)
+    x, background, net = prepare(model, x, background, output, memory)
     made = as_groups(regions, tuple(x.shape[1:]), partition=True)
     n_regions = len(made)
     if n_regions > MAX_REGIONS:

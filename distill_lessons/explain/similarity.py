@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from distill_lessons.explain.arrays import Array, ArrayLike, finite
+from distill_lessons.settings import whole_number
 
 
 def cosine(a: ArrayLike, b: ArrayLike) -> Array:
@@ -69,7 +70,7 @@ def topk_overlap(a: ArrayLike, b: ArrayLike, *, k: int) -> Array:
         ValueError: if k is out of range, the shapes differ, or a value is NaN or infinite.
     """
     va, vb = by_class(a, b)
-    if not 1 <= k <= va.shape[-1]:
+    if not 1 <= whole_number("k", k, least=None) <= va.shape[-1]:
         raise ValueError(f"k={k} must be from 1 to {va.shape[-1]}, the number of features.")
     return np.asarray((_strongest(va, k) & _strongest(vb, k)).sum(-1) / k)
 

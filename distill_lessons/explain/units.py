@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from distill_lessons.evaluation import evaluating
 from distill_lessons.explain import forward
 from distill_lessons.explain.admission import admitted
-from distill_lessons.explain.arrays import Array, ArrayLike, finite, whole
-from distill_lessons.settings import one_of
+from distill_lessons.explain.arrays import Array, ArrayLike, finite
+from distill_lessons.settings import one_of, whole_number
 
 
 def first_layer_weights(
@@ -80,9 +80,8 @@ def activations(
         ValueError: for an unknown layer (the nearest name is given) or pool.
     """
     one_of("pool", pool, ("mean", "max", "none"))
-    if whole("batch_size", batch_size) < 1:
-        raise ValueError(f"batch_size={batch_size} runs no input; give 1 or more, such as 1024.")
     x = admitted(model, x)
+    size = min(whole_number("batch_size", batch_size), len(x))
     modules = dict(model.named_modules())
     module = modules[one_of("layer", layer, [name for name in modules if name])]
     kept: list[Tensor] = []
@@ -97,7 +96,7 @@ def activations(
     handle = module.register_forward_hook(keep)
     try:
         with evaluating(model), torch.no_grad():
-            for part in x.split(batch_size):
+            for part in x.split(size):
                 model(part)
     finally:
         handle.remove()
@@ -119,6 +118,6 @@ def most_exciting(activations: ArrayLike, *, k: int = 8) -> Array:
     array = finite("activations", activations)
     if array.ndim != 2:
         raise ValueError(f"activations has shape {array.shape}; give (N, units).")
-    if not 1 <= k <= len(array):
+    if not 1 <= whole_number("k", k, least=None) <= len(array):
         raise ValueError(f"k={k} must be from 1 to {len(array)}, the number of inputs.")
     return np.asarray(np.argsort(-array, axis=0, kind="stable")[:k].T)
