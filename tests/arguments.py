@@ -210,7 +210,7 @@ WORD = refused(none=None, number=3, unknown="no such word", a_list=["x"])
 ALSO_NAMED = {
     **dict.fromkeys(("model", "student", "teacher", "students"), ("the model", "layer")),
     **dict.fromkeys(("split", "transfer", "labelled", "valid", "measure", "like"), ("x", "y")),
-    **{"groups": ("group",), "regions": ("group", "groups")},
+    **dict.fromkeys(("groups", "regions"), ("group", "groups")),
     **{"Ts": ("T",), "alphas": ("alpha",), "seeds": ("seed",), "image_shape": ("x",)},
 }
 FREE: Kind = {}  # whatever is given is taken: a title, a switch that Python reads as one
@@ -317,13 +317,14 @@ def _complaint(
         return f"{type(error).__name__}: {str(error)[:200]!r}"
     if verdict == REFUSED:
         return "is accepted"
-    if not np.isfinite(found).all():
+    undefined = np.isnan(expected) if found.shape == expected.shape else False
+    if not (np.isfinite(found) | undefined).all():  # what no input defines, such as a correlation
         return "a result that is not finite"
     if verdict == SAME:
         if found.shape != expected.shape:
             return f"{found.size} numbers in place of {expected.size}"
-        scale = np.abs(expected).max(initial=0.0)
-        gap = np.abs(found - expected).max(initial=0.0)
+        scale = np.nanmax(np.abs(expected), initial=0.0)
+        gap = np.nanmax(np.abs(found - expected), initial=0.0)
         if gap > row.close * scale:
             return f"a result off by {gap / scale:.2g}"
     return ""

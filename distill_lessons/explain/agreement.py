@@ -21,6 +21,8 @@ from distill_lessons.claims import mean_effect
 from distill_lessons.explain.admission import admitted, logits
 from distill_lessons.explain.arrays import Array, ArrayLike, of_class
 from distill_lessons.explain.similarity import by_class, cosine, same_shape, spearman, topk_overlap
+from distill_lessons.settings import whole_number
+from distill_lessons.tensors import check_type
 
 Explain = Callable[[nn.Module, Tensor], ArrayLike]
 Side = nn.Module | ArrayLike | tuple[nn.Module, ArrayLike]
@@ -63,6 +65,7 @@ def compare_attributions(
         (input, class) pairs in which a map was constant, so that the definition had to decide.
         Intervals are over inputs, given the two models or explainers.
     """
+    k = whole_number("k", k)
     va, vb = same_shape("a", a, "b", b)
     if y is not None:
         va, vb = (of_class(v, y)[..., None] for v in (va, vb))
@@ -114,12 +117,15 @@ def beside_controls(
     Raises:
         ValueError: if there is nothing to compare, x is missing, or shapes differ.
     """
+    check_type("others", others, Mapping, "a dict, name to model or attributions")
+    if explain is not None and not callable(explain):
+        raise TypeError(f"explain={explain!r} must be a function of a model and its inputs.")
     if not others:
         raise ValueError("others is empty; name at least the comparison and one control.")
-    mine = _side("reference", reference, x, explain)
+    mine = _side("reference", "reference", reference, x, explain)
     parts = []
     for name, other in others.items():
-        theirs = _side(name, other, x, explain)
+        theirs = _side(f"others[{name!r}]", name, other, x, explain)
         found = []
         if mine[0] is not None and theirs[0] is not None:
             found.append(compare_predictions(mine[0], theirs[0], T=T))
@@ -165,11 +171,12 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _side(
-    name: str, side: Side, x: Tensor | None, explain: Explain | None
+    argument: str, name: str, side: Side, x: Tensor | None, explain: Explain | None
 ) -> tuple[Array | None, ArrayLike | None]:
     """Return the logits and the attributions of one side, None for what is not to be had."""
     model, given = side if isinstance(side, tuple) else (side, None)
     if not isinstance(model, nn.Module):
+        check_type(argument, model, Tensor | np.ndarray, "a model, attributions, or both as a pair")
         return None, model
     if x is None:
         raise ValueError(f"x is missing, but {name!r} is a model; give the inputs to compare on.")

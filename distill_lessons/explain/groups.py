@@ -8,19 +8,27 @@ A group is an array of positions in the flattened image, so one list of groups s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from torch import Tensor
 
-from distill_lessons.explain.arrays import Array, ArrayLike
+from distill_lessons.explain.arrays import Array, ArrayLike, finite
+from distill_lessons.settings import whole_number
+from distill_lessons.tensors import check_type
 
 Shape = tuple[int, ...]
 Groups = Sequence[ArrayLike | Sequence[int]] | ArrayLike
 
 
 def singles(n_features: int) -> list[Array]:
-    """Return every feature as a group of its own."""
-    return list(np.arange(n_features)[:, None])
+    """Return every feature as a group of its own.
+
+    Raises:
+        TypeError: if `n_features` is not a whole number.
+        ValueError: if it is not positive.
+    """
+    return list(np.arange(whole_number("n_features", n_features))[:, None])
 
 
 def pixels(image_shape: Shape) -> list[Array]:
@@ -54,13 +62,17 @@ def patches(image_shape: Shape, size: int | tuple[int, int]) -> list[Array]:
             the last row or column of tiles is smaller.
 
     Raises:
+        TypeError: if `size` is not made of whole numbers.
         ValueError: if `size` is less than one pixel or larger than the image.
 
     >>> [group.tolist() for group in patches((1, 2, 4), 2)]
     [[0, 1, 4, 5], [2, 3, 6, 7]]
     """
     _, height, width = _image(image_shape)
-    tall, wide = (size, size) if isinstance(size, int) else size
+    sides = tuple(size) if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(f"size={size!r} must be one number, or (height, width).")
+    tall, wide = (whole_number("size", side, least=None) for side in sides)
     if not (1 <= tall <= height and 1 <= wide <= width):
         raise ValueError(f"size={size} must be from 1 to the image's {height}×{width} pixels.")
     down = np.arange(height)[:, None] // tall
@@ -82,16 +94,23 @@ def from_map(label_map: ArrayLike, input_shape: Shape) -> list[Array]:
         input_shape: shape of one input.
 
     Raises:
+        TypeError: if the map cannot be read as an array.
         ValueError: if the map does not fit the input or holds anything but whole numbers.
     """
-    labels = np.asarray(label_map)
-    if labels.shape not in (tuple(input_shape), tuple(input_shape[1:])) or labels.ndim == 0:
+    return _drawn("label_map", label_map, _shape("input_shape", input_shape))
+
+
+def _drawn(argument: str, label_map: ArrayLike, input_shape: Shape) -> list[Array]:
+    labels = _array(argument, label_map)
+    if labels.shape not in (input_shape, input_shape[1:]) or labels.ndim == 0:
         raise ValueError(
-            f"a label map of shape {labels.shape} does not fit inputs {tuple(input_shape)}; "
+            f"{argument}: a label map of shape {labels.shape} does not fit inputs {input_shape}; "
             "give one label per feature or pixel, or a list of index arrays."
         )
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"a label map of {labels.dtype} values; labels are whole numbers.")
+        raise ValueError(
+            f"{argument}: a label map of {labels.dtype} values; labels are whole numbers."
+        )
     flat = np.broadcast_to(labels, input_shape).ravel()
     return [np.flatnonzero(flat == label) for label in np.unique(flat)]
 
@@ -105,18 +124,18 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
         partition: whether every feature must belong to exactly one group.
 
     Raises:
+        TypeError: if `groups` is not a list of index arrays.
         ValueError: for no group, an empty one, an index outside the input, a repeated feature or,
             where a partition is needed, groups that overlap or leave features out.
     """
+    input_shape = _shape("input_shape", input_shape)
     if hasattr(groups, "shape"):
-        return from_map(groups, input_shape)  # type: ignore[arg-type]
+        return _drawn("groups", groups, input_shape)  # type: ignore[arg-type]
+    check_type("groups", groups, Iterable, "a list of index arrays, such as groups.rows(shape)")
     n = math.prod(input_shape)
-    if not isinstance(groups, Sequence):
-        kind = type(groups).__name__
-        raise TypeError(f"groups is {kind}; give a list of index arrays, or a label map.")
-    arrays = [np.asarray(group).ravel() for group in groups]
-    if not arrays or any(group.size == 0 for group in arrays):
-        where = [i for i, group in enumerate(arrays) if group.size == 0]
+    made = [_array(f"group {i}", group).ravel() for i, group in enumerate(groups)]
+    if not made or any(group.size == 0 for group in made):
+        where = [i for i, group in enumerate(made) if group.size == 0]
         what = f"group {where[0]} is empty" if where else "groups is an empty list"
         raise ValueError(f"{what}; every group needs at least one feature.")
     for i, group in enumerate(arrays):
@@ -156,10 +175,13 @@ def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
     >>> paint([1.0, 2.0], columns((1, 1, 2)), (1, 1, 2))
     array([[[1., 2.]]])
     """
-    grouped = as_groups(groups, input_shape)
-    table = np.asarray(values, dtype=np.float64)
-    if len(table) != len(grouped):
-        raise ValueError(f"values has {len(table)} rows for {len(grouped)} groups; give one each.")
+    input_shape = _shape("input_shape", input_shape)
+    made = as_groups(groups, input_shape)
+    table = finite("values", values)
+    if table.ndim == 0 or len(table) != len(made):
+        raise ValueError(
+            f"values has shape {table.shape} for {len(made)} groups; give one row for each."
+        )
     flat = np.full((math.prod(input_shape), *table.shape[1:]), np.nan)
     for group, value in zip(grouped, table, strict=True):
         flat[group] = value
@@ -167,6 +189,20 @@ def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
 
 
 def _image(image_shape: Shape) -> tuple[int, int, int]:
-    if len(image_shape) != 3:
-        raise ValueError(f"image_shape={tuple(image_shape)} must be (C, H, W).")
-    return image_shape[0], image_shape[1], image_shape[2]
+    shape = _shape("image_shape", image_shape)
+    if len(shape) != 3:
+        raise ValueError(f"image_shape={shape} must be (C, H, W).")
+    return shape[0], shape[1], shape[2]
+
+
+def _shape(argument: str, shape: Shape) -> Shape:
+    check_type(argument, shape, Sequence, "a shape, such as (1, 8, 8)")
+    return tuple(whole_number(argument, size) for size in shape)
+
+
+def _array(argument: str, value: object) -> Array:
+    """Return whatever holds numbers as an array; a tensor must hold them where NumPy can read."""
+    try:
+        return np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{argument} is not an array of whole numbers: {error}") from error

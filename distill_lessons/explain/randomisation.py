@@ -12,8 +12,10 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from distill_lessons import seeds
+from distill_lessons.evaluation import check_built
 from distill_lessons.explain import forward
 from distill_lessons.settings import one_of
+from distill_lessons.tensors import check_type
 
 _REMOVE = (
     "Remove what computes the weight first: parametrize.remove_parametrizations, prune.remove, "
@@ -33,12 +35,18 @@ def randomised(model: nn.Module, seed: int, *, layers: Iterable[str] | None = No
         layers: names of the layers to reset, as in `resettable_layers`; by default all of them.
 
     Raises:
-        ValueError: for an unknown layer, or one that does not draw all of its weights anew.
+        TypeError: if `model` is not a module, or `layers` not a list.
+        ValueError: for no layer, an unknown one, or one that does not draw all of its weights anew.
     """
+    check_built(model)
     twin = forward.deep_copy(model)
     modules = dict(twin.named_modules())
     known = resettable_layers(model)
+    if layers is not None:
+        check_type("layers", layers, Iterable, "a list of names, or None for all layers")
     wanted = known if layers is None else [one_of("layers", name, known) for name in layers]
+    if not wanted:
+        raise ValueError(f"layers is empty; name some of {known}, or leave it out for all of them.")
     # Reset on the CPU from torch's CPU generator alone, so that the weights and the state of the
     # other generators do not depend on the device.
     with seeds.fork_rng(seed):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from distill_lessons.evaluation import as_input, refusing
 from distill_lessons.explain import forward
 from distill_lessons.models import multiply_adds
 
@@ -43,9 +44,11 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
         belong to no layer, such as a free `nn.Parameter`, are not listed.
 
     Raises:
-        ValueError: if x holds no input, or no layer is called.
+        TypeError: if `model` is not a module, or x not a tensor.
+        ValueError: if x holds no input, the model cannot take it, or no layer is called.
     """
-    if len(x) == 0:
+    x = as_input(model, x)
+    if x.ndim == 0 or len(x) == 0:
         raise ValueError("x holds no input; give at least one, its shape decides the layers'.")
     twin = forward.deep_copy(model).eval()
     for parameter in twin.parameters():
@@ -101,14 +104,14 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
     for name, module in _layers_of(twin):
         module.register_forward_pre_hook(before)
         module.register_forward_hook(hook(name), with_kwargs=True)
-    device = next((p.device for p in twin.parameters()), x.device)
-    start = x[:1].detach().to(device)
+    start = x[:1].detach()
     with torch.enable_grad(), multiply_adds() as count:
         start = (start.requires_grad_() if start.is_floating_point() else start).clone()
         record("input", "Input", start, [], "")
         if start.grad_fn is not None:
-            row_of[start.grad_fn] = 0
-        out = twin(start)
+            made[start.grad_fn] = 0
+        with refusing(x):
+            out = twin(start)
     if len(rows) == 1:
         raise ValueError(f"model={type(model).__name__} calls no layer; give one made of modules.")
     sources, join = _sources(_tensors(out), row_of)
