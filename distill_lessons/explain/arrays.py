@@ -102,7 +102,7 @@ def of_class(attributions: ArrayLike, y: ArrayLike) -> Array:
 
 def baseline_for(x: Tensor, baseline: Tensor | float) -> Tensor:
     """Return `baseline` with the shape of x; raise a ValueError if it does not fit."""
-    start = torch.from_numpy(finite("baseline", baseline)).to(x.dtype).to(x.device)
+    start = torch.from_numpy(finite("baseline", torch.as_tensor(baseline))).to(x.dtype).to(x.device)
     shape = tuple(start.shape)
     if shape not in {(), tuple(x.shape[1:]), (1, *x.shape[1:]), tuple(x.shape)}:
         raise ValueError(

@@ -138,14 +138,14 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
         where = [i for i, group in enumerate(made) if group.size == 0]
         what = f"group {where[0]} is empty" if where else "groups is an empty list"
         raise ValueError(f"{what}; every group needs at least one feature.")
-    for i, group in enumerate(arrays):
+    for i, group in enumerate(made):
         if not np.issubdtype(group.dtype, np.integer) or group.min() < 0 or group.max() >= n:
             raise ValueError(
                 f"group {i} must hold feature numbers from 0 to {n - 1}, "
                 f"positions in the flattened input of shape {tuple(input_shape)}."
             )
-    uses = np.bincount(np.concatenate(arrays), minlength=n)
-    repeated = [i for i, group in enumerate(arrays) if len(np.unique(group)) < len(group)]
+    uses = np.bincount(np.concatenate(made), minlength=n)
+    repeated = [i for i, group in enumerate(made) if len(np.unique(group)) < len(group)]
     if repeated:
         raise ValueError(f"group {repeated[0]} names a feature twice; name each one once.")
     if partition and uses.max() > 1:
@@ -158,7 +158,7 @@ def as_groups(groups: Groups, input_shape: Shape, *, partition: bool = False) ->
             f"groups leave out {int((uses == 0).sum())} features, the first is "
             f"{int(uses.argmin())}. Give a partition: each feature in exactly one group."
         )
-    return arrays
+    return made
 
 
 def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
@@ -183,7 +183,7 @@ def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
             f"values has shape {table.shape} for {len(made)} groups; give one row for each."
         )
     flat = np.full((math.prod(input_shape), *table.shape[1:]), np.nan)
-    for group, value in zip(grouped, table, strict=True):
+    for group, value in zip(made, table, strict=True):
         flat[group] = value
     return flat.reshape(*input_shape, *table.shape[1:])
 

@@ -7,6 +7,7 @@ Knows nothing about what becomes of the gradients (see `gradients`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def class_scores(model: nn.Module, x: Tensor, classes: Classes, centre: bool) ->
         wanted: Sequence[int] = range(k)
     else:
         many = isinstance(classes, Sequence | np.ndarray | Tensor) and not isinstance(classes, str)
-        listed = np.ravel(np.asarray(classes, dtype=object)) if many else [classes]
+        listed: Any = np.ravel(np.asarray(classes, dtype=object)) if many else [classes]
         wanted = [whole_number("classes", c, least=None) for c in listed]
     if not wanted or not all(0 <= c < k for c in wanted):
         raise ValueError(f"classes={classes} must name some of the classes 0 to {k - 1}.")

@@ -54,7 +54,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
     for parameter in twin.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     rows: list[dict[str, Any]] = []
-    row_of: dict[Any, int] = {}  # autograd node -> row that produced it; keeps the nodes alive
+    made: dict[Any, int] = {}  # autograd node -> row that produced it; keeps the nodes alive
     counted: set[nn.Parameter] = set()
     calls: dict[str, int] = {}
     start_count = 0  # multiply-adds before the layer that runs
@@ -82,7 +82,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
 
     def hook(name: str) -> Callable[..., Any]:
         def after(layer: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
-            sources, join = _sources([*_tensors(args), *_tensors(kwargs)], row_of)
+            sources, join = _sources([*_tensors(args), *_tensors(kwargs)], made)
             new = [p for p in layer.parameters() if p not in counted]
             counted.update(new)
             spent = count() - start_count
@@ -94,9 +94,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
             # clone: an autograd node of its own, also for layers that pass their input through
             out = _clone(out)
             record(name, forward.kind_of(layer), _tensors(out)[0], sources, join, **cost)
-            row_of.update(
-                (t.grad_fn, len(rows) - 1) for t in _tensors(out) if t.grad_fn is not None
-            )
+            made.update((t.grad_fn, len(rows) - 1) for t in _tensors(out) if t.grad_fn is not None)
             return out
 
         return after
@@ -114,7 +112,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
             out = twin(start)
     if len(rows) == 1:
         raise ValueError(f"model={type(model).__name__} calls no layer; give one made of modules.")
-    sources, join = _sources(_tensors(out), row_of)
+    sources, join = _sources(_tensors(out), made)
     if sources != [len(rows) - 1]:
         record("output", "Output", _tensors(out)[0], sources, join)
     return pd.DataFrame(rows)
@@ -122,20 +120,20 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
 
 def _layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Return the named modules that count as layers, none inside another."""
-    layers: list[tuple[str, nn.Module]] = []
+    found: list[tuple[str, nn.Module]] = []
     for name, module in model.named_modules():
         torchs = type(module).__module__.startswith("torch.nn.modules")
         holder = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
-        inside = any(name.startswith(f"{outer}.") for outer, _ in layers)
+        inside = any(name.startswith(f"{outer}.") for outer, _ in found)
         computed = parametrize.is_parametrized(module)  # its children make its weight
         if not inside and (not list(module.children()) or computed or (torchs and not holder)):
-            layers.append((name or type(module).__name__, module))
-    return layers
+            found.append((name or type(module).__name__, module))
+    return found
 
 
-def _sources(tensors: Sequence[Tensor], row_of: dict[Any, int]) -> tuple[list[int], str]:
+def _sources(tensors: Sequence[Tensor], made: dict[Any, int]) -> tuple[list[int], str]:
     """Walk autograd's graph back to the rows that made these tensors; name the join on the way."""
-    rows: set[int] = set()
+    found: set[int] = set()
     joins: list[str] = []
     seen: set[Any] = set()
     stack = [t.grad_fn for t in tensors]
@@ -144,15 +142,15 @@ def _sources(tensors: Sequence[Tensor], row_of: dict[Any, int]) -> tuple[list[in
         if node is None or node in seen:
             continue
         seen.add(node)
-        if node in row_of:
-            rows.add(row_of[node])
+        if node in made:
+            found.add(made[node])
             continue
         parents = [parent for parent, _ in node.next_functions if parent is not None]
         if len(parents) > 1:
             joins += [word for start, word in JOINS.items() if node.name().startswith(start)]
         stack += parents
     # A tensor without history, such as token numbers, comes from the input.
-    return sorted(rows) or [0], joins[-1] if len(rows) > 1 and joins else ""
+    return sorted(found) or [0], joins[-1] if len(found) > 1 and joins else ""
 
 
 def _tensors(value: Any) -> list[Tensor]:
