@@ -394,5 +394,5 @@ def test_patches_larger_than_the_image_are_refused():
 
 
 def test_paint_wants_one_value_per_group():
-    with pytest.raises(ValueError, match="values has 2 rows for 1 groups"):
+    with pytest.raises(ValueError, match=r"values has shape \(2,\) for 1 groups"):
         groups.paint([1.0, 2.0], [[0]], (1, 1, 2))

@@ -23,6 +23,8 @@ ArrayLike = Array | Tensor
 def labels(y: ArrayLike, table: Array) -> Array:
     """Return `y` as whole numbers, checked to be one class of `table (N, K)` per row."""
     n, k = table.shape[0], table.shape[-1]
+    if isinstance(y, Tensor):
+        check_numbers("y", y)
     array = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
     if array.shape != (n,):
         raise ValueError(f"y has shape {array.shape} for {n} inputs; give one label per input.")
@@ -96,13 +98,19 @@ def of_class(attributions: ArrayLike, y: ArrayLike) -> Array:
     Returns:
         Shape `(N, *input_shape)`.
     """
+    finite("attributions", attributions)
     array = np.asarray(torch.as_tensor(attributions).detach().cpu())
+    if array.ndim < 3:
+        raise ValueError(
+            f"attributions has shape {array.shape}; give (N, *input_shape, K), all classes."
+        )
     return np.asarray(array[np.arange(len(array)), ..., labels(y, array)])
 
 
 def baseline_for(x: Tensor, baseline: Tensor | float) -> Tensor:
     """Return `baseline` with the shape of x; raise a ValueError if it does not fit."""
-    start = torch.from_numpy(finite("baseline", torch.as_tensor(baseline))).to(x.dtype).to(x.device)
+    given = baseline if isinstance(baseline, Tensor) else np.asarray(baseline)
+    start = torch.from_numpy(finite("baseline", given)).to(x.dtype).to(x.device)
     shape = tuple(start.shape)
     if shape not in {(), tuple(x.shape[1:]), (1, *x.shape[1:]), tuple(x.shape)}:
         raise ValueError(

@@ -14,6 +14,7 @@ import pandas as pd
 from distill_lessons.explain.arrays import Array, ArrayLike, finite, labels
 from distill_lessons.losses import check_temperature
 from distill_lessons.settings import whole_number
+from distill_lessons.tensors import check_type
 
 
 def confidence(z: ArrayLike, *, T: float = 1.0) -> Array:
@@ -111,7 +112,8 @@ def cases(z: ArrayLike, y: ArrayLike, *, n: int = 3, T: float = 1.0) -> pd.DataF
         Rows of `summary` with a column `case` in front: `"confident"` (right, largest confidence),
         `"confused"` (largest entropy) and `"wrong"` (wrong, largest confidence).
     """
-    if whole_number("n", n, least=None) < 1:
+    n = whole_number("n", n, least=None)
+    if n < 1:
         raise ValueError(f"n={n} picks no input; give 1 or more.")
     table = summary(z, y, T=T)
     right = table["correct"]
@@ -149,6 +151,8 @@ def soft_confusion(
     p = probabilities(z, T=T)
     truth = labels(y, p)
     k = p.shape[1]
+    if classes is not None:
+        check_type("classes", classes, Sequence, "a sequence of K names")
     names = list(range(k)) if classes is None else list(classes)
     if len(names) != k:
         raise ValueError(f"classes has {len(names)} names for {k} logits; give one name per class.")

@@ -26,7 +26,9 @@ from distill_lessons.explain.arrays import (
 from distill_lessons.explain.output import probabilities
 from distill_lessons.explain.randomisation import randomised, resettable_layers
 from distill_lessons.explain.similarity import cosine, spearman
+from distill_lessons.seeds import generator as seeded
 from distill_lessons.settings import number, whole_number
+from distill_lessons.tensors import check_type
 
 BETTER = {"deletion": "lower", "insertion": "higher"}
 
@@ -124,6 +126,10 @@ def areas(table: pd.DataFrame) -> pd.DataFrame:
         so that for both kinds a *higher* gain is better and 0 is a worthless ranking. Areas are
         mean probabilities, from 0 to 1. Deletion: lower is better. Insertion: higher is better.
     """
+    check_type("table", table, pd.DataFrame, "the DataFrame that curves returns")
+    missing = {"kind", "order", "input", "fraction", "score"} - set(table.columns)
+    if missing or table.empty:
+        raise ValueError(f"table lacks {sorted(missing) or 'rows'}; give what curves returns.")
     rows = []
     for kind, better in BETTER.items():
         part = table[table["kind"] == kind]
@@ -175,7 +181,8 @@ def stability(
         raise ValueError(f"sigma={sigma} must be > 0; 0.05 of the input's range is a small noise.")
     if whole_number("repeats", repeats, least=None) < 1:
         raise ValueError(f"repeats={repeats} leaves nothing to compare; give 1 or more.")
-    generator = torch.Generator().manual_seed(seed)
+    _check_explain(explain)
+    generator = seeded(seed)
     calm = explain(model, x)
     alike = []
     for _ in range(repeats):
@@ -217,6 +224,7 @@ def randomisation_check(
     """
     if whole_number("seeds", seeds, least=None) < 1:
         raise ValueError(f"seeds={seeds} draws no random weights; give 1 or more.")
+    _check_explain(explain)
     top_down = resettable_layers(model)[::-1]
     original = explain(model, x)
     rows = []
@@ -229,6 +237,11 @@ def randomisation_check(
             where = {"step": step, "layer": top_down[step - 1], "metric": f"Spearman, {word}"}
             rows.append({**where, **_interval(np.mean(values, axis=0))})
     return pd.DataFrame(rows)
+
+
+def _check_explain(explain: Explain) -> None:
+    if not callable(explain):
+        raise TypeError(f"explain={explain!r} must be a function of model and x.")
 
 
 def effective_features(attributions: ArrayLike) -> Array:

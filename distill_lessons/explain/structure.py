@@ -7,7 +7,8 @@ as it did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,17 @@ from distill_lessons.models import multiply_adds
 
 JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Cat": "concatenate", "Stack": "stack"}
 NO_MULTIPLY_ADDS = (nn.Embedding, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+
+
+@contextmanager
+def _weights_made(model: nn.Module) -> Iterator[None]:
+    """Compute parametrised weights beforehand: that is no work of the layer that uses them."""
+    with parametrize.cached():
+        for module in model.modules():
+            if parametrize.is_parametrized(module):
+                for name in module.parametrizations:  # type: ignore[union-attr]
+                    getattr(module, name)
+        yield
 
 
 def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
@@ -103,7 +115,7 @@ def layers(model: nn.Module, x: Tensor) -> pd.DataFrame:
         module.register_forward_pre_hook(before)
         module.register_forward_hook(hook(name), with_kwargs=True)
     start = x[:1].detach()
-    with torch.enable_grad(), multiply_adds() as count:
+    with torch.enable_grad(), _weights_made(twin), multiply_adds() as count:
         start = (start.requires_grad_() if start.is_floating_point() else start).clone()
         record("input", "Input", start, [], "")
         if start.grad_fn is not None:
