@@ -110,12 +110,6 @@ for name in ("batch_of_one", "mean_difference", "does_it_hold"):
     exec(rest.partition("\\n")[2], globals())
 """
 FLOAT64 = "torch.set_default_dtype(torch.float64)"
-KILLER = """
-import os, psutil, signal
-for one in psutil.Process().parents():
-    if "grade" in one.cmdline():
-        os.kill(one.pid, signal.SIGKILL)
-"""
 SABOTEUR = """
 import os, time
 from pathlib import Path

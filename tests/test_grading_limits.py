@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from hostile import KILLER, LINGER, SABOTEUR, STUBBORN
-from labs import BLANK, WRONG, Cell, after_first, hand_in, invoke, lingering, rows_of, small
+from hostile import SABOTEUR, STUBBORN
+from labs import WRONG, Cell, after_first, hand_in, invoke, rows_of, small
 from labs import submission as made_of
 
-from distill_lessons.grading import box, fence, marking, student, tables
+from distill_lessons.grading import box, marking, student, tables
 from distill_lessons.grading.limits import GIB, Limits
-
-POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-
-STAYS = "import time; time.sleep(600)"
 
 
 def graded(notebook: Cell, **limits_: float) -> marking.Marked:
@@ -165,73 +158,3 @@ def test_a_full_temporary_folder_leaves_points_empty(
     assert "1 were graded before" in done.stdout
     assert "anna" not in done.stdout
     assert {row["total"] for row in rows_of(tmp_path / "g.csv").values()} == {"3"}
-
-
-# --- ended in the middle -------------------------------------------------------------------------
-
-
-def start_grading(folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "distill_lessons", "grade", str(folder), "--seed", "7"]
-    return subprocess.Popen(
-        [*command, *options],
-        cwd=folder.parent,
-        env=os.environ | {"TMPDIR": str(folder.parent / "tmp")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def until(condition, seconds: float = 120) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-@pytest.fixture(params=["fence", "no fence"])
-def options(request) -> list[str]:
-    if request.param == "fence" and fence.find() is None:
-        pytest.skip("this machine lets nobody make a user namespace")
-    return [] if request.param == "fence" else ["--no-fence"]
-
-
-@POSIX
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_what_it_runs_ends_with_a_killed_grader(
-    tmp_path: Path, options: list[str], how: signal.Signals
-) -> None:
-    folder = hand_in(tmp_path / "in", anna=small(), ben=after_first(LINGER + STAYS))
-    (tmp_path / "tmp").mkdir()
-    process = start_grading(folder, *options)
-    assert until(lambda: len(lingering()) == 1)
-    process.send_signal(how)
-    process.wait()
-    assert until(lambda: not lingering())
-    assert until(lambda: not list((tmp_path / "tmp").glob("distill-grading-*")))
-    kept = json.loads((tmp_path / "grades.json").read_text())
-    assert [(one["learner"], one["total"]) for one in kept["submissions"]] == [("anna", 3)]
-    assert rows_of(tmp_path / "grades.csv").keys() == {"anna"}
-    assert (tmp_path / "grades-feedback" / "anna.html").exists()
-
-
-@POSIX
-def test_a_submission_that_kills_its_grader_stops_nobody(tmp_path: Path) -> None:
-    folder = hand_in(tmp_path / "in", anna=small(), eve=after_first(KILLER), zoe=small(**BLANK))
-    (tmp_path / "tmp").mkdir()
-    said = []
-    for _ in range(3):
-        process = start_grading(folder, "--no-fence", "--jobs", "2")
-        said.append(process.communicate(timeout=300)[0])
-    assert process.returncode == 1
-    rows = rows_of(tmp_path / "grades.csv")
-    assert {name: row["total"] for name, row in rows.items()} == {
-        "anna": "3",
-        "eve": "",
-        "zoe": "0",
-    }
-    assert "grading was ended twice while this ran" in rows["eve"]["note"]
-    assert "os.kill" in rows["eve"]["note"]
-    assert all("anna" not in text for text in said[1:])
