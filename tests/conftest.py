@@ -11,6 +11,9 @@ import pytest
 
 from distill_lessons import asking, page
 
+# Not looked through for doctests: two files of this name cannot both be imported as modules.
+collect_ignore_glob = ["*conftest.py"]
+
 
 @pytest.fixture(autouse=True)
 def the_theme_ends_with_its_test() -> Iterator[None]:

@@ -60,7 +60,7 @@ def test_a_student_build_works_and_knows_no_answer(built: Path) -> None:
     assert noted == "Noted. Your answer is compared when the lab is graded."
     assert solution == "In a graded lab the solution stays with your instructor."
     assert hint.startswith("Hint 1 of 1")
-    assert right == "Correct."
+    assert right.startswith("Correct.")
     assert wrong == "Not yet. An index takes the first axis away."
     for command in (["grade", "."], ["release", "out"]):
         done = in_build(built, "-m", "distill_lessons", *command)
@@ -96,7 +96,7 @@ SPOILS: dict[str, Callable[[Path], object]] = {
         '{"does_it_hold": "C"}'
     ),
     "the explanation of 00.does_it_hold": lambda out: (out / "a.txt").write_text(
-        "they say: the interval reaches below ZERO: from these ten seeds one cannot tell\n"
+        "they say: the interval reaches below ZERO; these ten seeds cannot tell\n"
         "whether the trick helps!"
     ),
     "stored outputs": lambda out: shutil.copy(stored("00"), out / "x.ipynb"),
