@@ -7,7 +7,7 @@ finds its teacher's logits. Knows nothing about the loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from distill_lessons import seeds
 from distill_lessons.data import Split
-from distill_lessons.evaluation import predict
+from distill_lessons.evaluation import training_mode
 from distill_lessons.settings import whole_number
 from distill_lessons.tensors import Target, check_type, each, moved
 
@@ -105,33 +106,46 @@ def batch_of(
     return Batch(x, each(rows, split.y), index, mask)
 
 
-def check_last_batch(model: nn.Module, split: Split, batch_size: int, n_steps: int) -> None:
+def check_last_batch(
+    objective: Objective,
+    models: Sequence[nn.Module],
+    split: Split,
+    augment: Augment | None,
+    batch_size: int,
+    n_steps: int,
+) -> None:
     """Refuse a batch of one before the training where a net would refuse it in the middle.
 
     In train mode batch normalisation needs two values of a channel: two examples, or several
-    pixels.
+    pixels. Where the last batch has one example, it is tried once, and leaves no trace in `models`.
     """
     whole_epoch = n_steps * batch_size >= len(split)
     smallest = (len(split) % batch_size or batch_size) if whole_epoch else batch_size
-    if smallest > 1:
+    modules = {module for model in models for module in model.modules()}
+    norms = [module for module in modules if isinstance(module, _BatchNorm)]
+    if smallest > 1 or not norms:
         return
-    single: list[bool] = []
 
-    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        single.append(inputs[0].numel() == inputs[0].shape[1])  # (1, C, ...)
+    def look(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if norm.training and inputs[0].numel() == inputs[0].shape[1]:  # (1, C, ...)
+            raise ValueError(
+                f"batch_size={batch_size} leaves a batch of 1 of {len(split)} examples, of which "
+                "batch normalisation cannot take a variance; give another batch_size, or one "
+                "example less."
+            )
 
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    device = split.x.device
+    buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers(False)]
     handles = [norm.register_forward_pre_hook(look) for norm in norms]
     try:
-        predict(model, *split.take([0]).inputs)
+        with training_mode(*models), seeds.fork_rng(0, device):
+            index = torch.zeros(1, dtype=torch.int64, device=device)
+            objective(models[0], batch_of(split, index, augment, seeds.generator(0, device)))
     finally:
         for handle in handles:
             handle.remove()
-    if any(single):
-        raise ValueError(
-            f"batch_size={batch_size} leaves a batch of 1 of {len(split)} examples, of which batch "
-            "normalisation cannot take a variance; give another batch_size, or one example less."
-        )
+        for buffer, before in buffers:
+            buffer.copy_(before)
 
 
 def check_loss(loss: Loss) -> None:

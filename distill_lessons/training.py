@@ -149,7 +149,6 @@ def fit(
     split = replace(split, x=as_input(model, split.x).detach(), y=targets)
     if objective is None:
         _check_loss(model, split, loss)
-        check_last_batch(model, split, batch_size, n_steps)
         objective = of_logits(loss)
     elif loss is not cross_entropy:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
@@ -161,6 +160,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         _weights(model, *also), lr=lr, weight_decay=weight_decay, fused=True
     )
+    check_last_batch(objective, (model, *also), split, augment, batch_size, n_steps)
     scheduler = schedule(optimizer) if schedule else None
     if scheduler is not None:
         check_type("what schedule returns", scheduler, LRScheduler, "a schedule of torch.optim")

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from distill_lessons import models
 from distill_lessons.explain.checks import check_explainable
 from distill_lessons.explain.shap_adapters import shap_values
 
@@ -44,6 +45,8 @@ FINE = {
     "zeros like": lambda s, x: s.b(s.a(x) + torch.zeros_like(x) + x.new_ones(4)),
     "looked at": lambda s, x: look(s, s.b(s.relu(s.a(x)))),
     "rows one by one": lambda s, x: s.b(torch.stack([row + 0 for row in s.relu(s.a(x))])),
+    "in the shape of another": lambda s, x: s.b(s.relu(s.a(x)).view_as(x).type_as(x).to(x)),
+    "scaled, in the shape of another": lambda s, x: s.b(s.a(x) * s.scale.expand_as(x)),
     "a homemade layer": lambda s, x: s.b(s.own(s.a(x))),
 }
 
@@ -198,6 +201,21 @@ def test_the_usual_convolutional_net_is_fine():
         nn.Dropout(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 3),
     )  # fmt: skip
     assert check_explainable(model, (3, 8, 8)) == []
+
+
+def test_hooks_that_a_failed_explainer_left_behind_are_no_operations_of_the_net():
+    import shap
+
+    net = models.cnn((1, 8, 8), 3, width=2)
+    x = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = shap_values(net, x[:2], x[2:]).values
+    relu = nn.ReLU()
+    reused = nn.Sequential(*(relu if isinstance(layer, nn.ReLU) else layer for layer in net))
+    with pytest.raises(RuntimeError, match="size of tensor"):  # one ReLU, of two sizes
+        shap.DeepExplainer(reused, x[2:]).shap_values(x[:2])
+    assert any(module._backward_hooks for module in net.modules())
+    assert check_explainable(net, (1, 8, 8)) == []
+    np.testing.assert_allclose(shap_values(net, x[:2], x[2:]).values, expected, atol=1e-6)
 
 
 def test_the_model_is_left_alone():

@@ -50,6 +50,7 @@ from distill_lessons import augmentation, data, distillation, models, seeds, ten
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import consistent, distill, marginal_noise, uniform_noise
 from distill_lessons.evaluation import calibration, evaluate, predict
+from distill_lessons.objectives import Batch, check_last_batch
 from distill_lessons.training import fit
 
 TABLE: Table = {
@@ -201,7 +202,7 @@ TABLE: Table = {
         {"jitter": augmentation.jitter(1)},
     ),
     "fine_tune labelled": (
-        r"split|\bx\b",
+        r"labelled|split|\bx\b",
         lambda v: distillation.fine_tune(net(), v, steps=1),
         NO_SPLIT | NO_LABELS | UNKNOWN_LABEL | UNFIT,
     ),
@@ -437,6 +438,35 @@ def test_a_last_batch_of_one_is_refused_before_training_if_batch_normalisation_f
     fit(model, split, batch_size=8, steps=2)  # ends before the batch of one
     with pytest.raises(ValueError, match=r"^batch_size=1 leaves a batch of 1 of 20"):
         fit(model, S, batch_size=1, steps=1)
+
+
+def test_a_last_batch_of_one_is_refused_by_every_objective_that_trains_on_it() -> None:
+    """Also in the projector of a student without batch normalisation, and behind augmentation."""
+    split, wholes = S.take(range(17)), {"batch_size": 8, "epochs": 1}
+    projector = with_norm()
+
+    def both(model: nn.Module, batch: Batch) -> Tensor:
+        return (model(batch.x) - projector(batch.x)).square().mean()
+
+    def alone(model: nn.Module, batch: Batch) -> Tensor:
+        return F.cross_entropy(model(batch.x), batch.y)
+
+    def twice(model: nn.Module, batch: Batch) -> Tensor:
+        return F.cross_entropy(model(torch.cat([batch.x, 1 - batch.x])), batch.y.repeat(2))
+
+    said = r"^batch_size=8 leaves a batch of 1 of 17 examples"
+    for student in (net(), projector):
+        with pytest.raises(ValueError, match=said):
+            fit(student, split, objective=both, also=[projector], **wholes)
+    with pytest.raises(ValueError, match=said):
+        fit(with_norm(), split, objective=alone, augment=augmentation.jitter(1), **wholes)
+    normed = with_norm()
+    state = {k: v.clone() for k, v in normed.state_dict().items()}
+    check_last_batch(twice, [normed], split, None, batch_size=8, n_steps=3)  # two rows of each
+    torch.testing.assert_close(normed.state_dict(), state, rtol=0, atol=0)
+    fit(normed, split, objective=twice, **wholes)
+    projector.eval()  # and is not trained along
+    fit(net(), split, objective=both, **wholes)
 
 
 def test_a_last_batch_of_one_is_fine_where_a_channel_has_several_pixels() -> None:

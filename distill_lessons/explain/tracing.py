@@ -33,6 +33,9 @@ LINEAR = {
     *("avg_pool1d", "avg_pool2d", "adaptive_avg_pool2d", "interpolate", "pixel_shuffle"),
     *("dropout", "requires_grad"),
 }
+# Of further arguments these take a shape, a type or a device, and no value. torch itself calls
+# `h.view_as(h)` around a layer with a backward hook, such as shap leaves behind when it fails.
+LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "to"}
 # Linear as long as one factor alone depends on the input.
 PRODUCTS = {
     *("mul", "imul", "rmul", "multiply", "div", "truediv", "itruediv", "divide", "matmul", "mm"),
@@ -108,11 +111,12 @@ class Trace(TorchFunctionMode):
     ) -> Any:
         """Call what torch was asked for, and follow what comes of it."""
         kwargs = kwargs or {}
-        given = [*tensors_in(args), *tensors_in(kwargs)]
+        name = _plain_name(func)
+        values = args[:1] if name in LIKE else (args, kwargs)
+        given = list(tensors_in(values))
         moving = [t for t in given if id(t) in self._followed]
         if not moving:
             return func(*args, **kwargs)
-        name = _plain_name(func)
         versions = [t._version for t in given]  # an operation in place changes it
         had_gradient = any(t.requires_grad for t in moving)
         out = func(*args, **kwargs)
