@@ -33,21 +33,26 @@ def release(
     with refusals():
         _instructors_only()
         chosen = lessons.find(names or [], lessons.bundled()[0])
-        from distill_lessons.grading import leaks, marking, student
+        from distill_lessons.grading import leaks, marking, stubs, student
         from distill_lessons.grading import nbgrader as course
 
         if nbgrader:
             seeds = marking.hidden_seeds(seed, [lesson.stem[:2] for lesson in chosen])
             written = course.write(out, chosen, seeds)
             config = "" if written else " Your nbgrader_config.py was kept: see INSTRUCTORS.md."
-            number = _count(len(chosen), "assignment")
-            print(f"{shown(out)}: {number}, hidden seed {seeds[0]}.{config}")
-            return
-        student.build(out, chosen)
-        found = leaks.find(out)
+            said = f"{_count(len(chosen), 'assignment')}, hidden seed {seeds[0]}.{config}"
+            found = [
+                f"{lesson.name}: {line}"
+                for lesson in chosen
+                for line in stubs.differences(student.blank(lesson))
+            ]
+        else:
+            student.build(out, chosen)
+            said = f"{_count(len(chosen), 'lesson')} for students."
+            found = leaks.find(out)
     for line in found:
         print(f"LEAK {line}")
-    print(f"{shown(out)}: {_count(len(chosen), 'lesson')} for students.")
+    print(f"{shown(out)}: {said}")
     if found:
         raise typer.Exit(1)
 

@@ -1,10 +1,10 @@
 """What several pages repeat, generated from one place: the lessons, and the course's address.
 
 Run ``python -m distill_lessons.course.tables`` in a checkout after a change to the catalogue, to an
-exercise's header, to the length of a lesson, or to the address of the repository: the line `Source`
-of ``[project.urls]`` in ``pyproject.toml``, which is left out until there is one. A page marks the
-place with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a notebook's table has a text cell
-of its own.
+exercise's header or answer cell, to the length of a lesson, or to the address of the repository:
+the line `Source` of ``[project.urls]`` in ``pyproject.toml``, which is left out until there is one.
+A page marks the place with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a notebook's table
+has a text cell of its own. The blank answer cells go into a file that `release` compares with.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from distill_lessons import files
 from distill_lessons.course import lessons
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.catalogue import LESSONS, Lesson
+from distill_lessons.grading import stubs
 
 # How fast a learner reads, and how long a code cell and its result take to look at.
 WORDS_A_MINUTE, MINUTES_A_CELL = 180, 0.5
@@ -46,6 +47,7 @@ def pages(notebooks: Path) -> dict[Path, str]:
         readme: filled(front, "lessons", questions(f"{notebooks.name}/")),
         guide: filled(guided, "minutes", minutes(notebooks)),
         start: json.dumps(notebook, indent=1, ensure_ascii=False) + "\n",
+        stubs.RECORD: stubs.record(notebooks),
     }
 
 
@@ -177,7 +179,7 @@ def main() -> None:
     if not checkout:
         raise SystemExit("The tables are written in a checkout; this is an installed package.")
     for path, content in pages(folder).items():
-        if path.read_text(encoding="utf-8") != content:
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
             files.write(path, content)
             print(f"{path.name}: written")
 

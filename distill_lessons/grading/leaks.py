@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_lessons.exercises import catalogue, sections
+from distill_lessons.grading import stubs
 
 # A body as short as `return x[:1]` may stand in any code; alone it is not taken for a leak.
 SHORT = 25
@@ -22,7 +23,8 @@ def find(folder: Path) -> list[str]:
 
     Looked for, in every file: sections with solutions; the modules of grading; compiled code;
     outputs in notebooks; hidden tests; a solution's code, however it is spaced and commented; the
-    comments that explain a solution; the value of a choice or number beside its name.
+    comments that explain a solution; the value of a choice or number beside its name; in notebooks
+    whatever is not as blank as the course has it, see `stubs`.
     """
     secrets = _secrets()
     found = []
@@ -41,6 +43,7 @@ def find(folder: Path) -> list[str]:
             cells = notebook["cells"]
             if any(cell.get("outputs") or cell.get("execution_count") for cell in cells):
                 found.append(f"{name}: stored outputs")
+            found += [f"{name}: {line}" for line in stubs.differences(notebook)]
             text = "\n".join("".join(cell["source"]) for cell in cells)
         squeezed, prose = squeeze(text), _words(text)
         for key, secret in secrets.items():
