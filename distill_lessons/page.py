@@ -8,8 +8,10 @@ the boxes say.
 from __future__ import annotations
 
 import html
+import math
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 Tone = Literal["good", "bad", "nearly", "ask", "plain"]
@@ -51,6 +53,91 @@ def box(tone: Tone, head: str, body: str = "") -> str:
         f'<div style="border-left:4px solid {hue};padding:.3em .8em;margin:.4em 0">'
         f'<b style="color:color-mix(in srgb, {hue} 60%, currentColor)">{html.escape(head)}</b> '
         f"{body}</div>"
+    )
+
+
+def quiet(line: str) -> str:
+    """Return one line of HTML in grey, for what should not draw the eye."""
+    grey = "color:color-mix(in srgb, currentColor 70%, transparent)"
+    return f'<div style="{grey};margin:.2em 0"><small>{line}</small></div>'
+
+
+def panel(tone: Tone, head: str, lines: Sequence[tuple[str, str, str]]) -> str:
+    """Return what should draw the eye: a tinted panel with a line for each thing that was found.
+
+    Args:
+        tone: one of `HUES`.
+        head: a few words; they must say by themselves what the colour says.
+        lines: for each the HTML of a sentence, a picture, and of the small print beside it.
+    """
+    hue = HUES[tone]
+    parts = [
+        f'<div style="font-size:1.1em;margin-top:.5em">{sentence}</div>'
+        '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:.2em 1em">'
+        f"{picture}<small>{small}</small></div>"
+        for sentence, picture, small in lines
+    ]
+    return (
+        f'<div style="border-left:6px solid {hue};padding:.6em 1em;margin:.8em 0;'
+        f'background:color-mix(in srgb, {hue} 8%, transparent)">'
+        f'<b style="color:color-mix(in srgb, {hue} 60%, currentColor)">{html.escape(head)}</b>'
+        f"{''.join(parts)}</div>"
+    )
+
+
+def interval_bar(
+    value: float,
+    low: float,
+    high: float,
+    bounds: tuple[float | None, float | None],
+    *,
+    tone: Tone,
+    words: str,
+) -> str:
+    """Return a small picture of an interval against its bounds, as SVG in the page's own colours.
+
+    Args:
+        value: the estimate, as it is shown.
+        low: lower end of its interval; NaN for none.
+        high: upper end.
+        bounds: what it has to lie above, and below; None where it need not.
+        tone: of the interval, one of `HUES`.
+        words: the same in words, for those who do not see it.
+    """
+    width, middle, edge = 300, 14, 26
+    marks = [mark for mark in (value, low, high, *bounds) if mark is not None]
+    marks = [mark for mark in marks if math.isfinite(mark)] or [0.0]
+    reach = max(marks) - min(marks) or abs(marks[0]) or 1.0
+    if min(map(abs, marks)) < reach:
+        marks.append(0.0)  # near enough to be a measure of what is seen
+    first, scale = min(marks), (width - 2 * edge) / ((max(marks) - min(marks)) or 1.0)
+
+    def at(mark: float) -> float:
+        return round(edge + (mark - first) * scale, 1)
+
+    hue, (above, below) = HUES[tone], bounds
+    left = 0 if above is None else at(above)
+    right = width if below is None else at(below)
+    parts = [
+        f'<path d="M0 {middle}H{width}" stroke="currentColor" opacity=".35"/>',
+        f'<rect x="{left}" y="3" width="{max(0, right - left)}" height="22" fill="{hue}" '
+        'opacity=".15"/>',
+    ]
+    limits = [bound for bound in bounds if bound is not None]
+    for mark in dict.fromkeys([*limits, *([0.0] if 0.0 in marks else [])]):
+        dashes = ' stroke-dasharray="3 2"' if mark in limits else ' opacity=".5"'
+        parts.append(f'<path d="M{at(mark)} 2V26" stroke="currentColor"{dashes}/>')
+        if mark in limits or all(abs(at(mark) - at(limit)) > 30 for limit in limits):
+            parts.append(f'<text x="{at(mark)}" y="38" text-anchor="middle">{mark:g}</text>')
+    if math.isfinite(low) and math.isfinite(high):
+        ends = f"M{at(low)} {middle}H{max(at(high), at(low) + 1)}"
+        parts.append(f'<path d="{ends}" stroke="{hue}" stroke-width="6"/>')
+    if math.isfinite(value):
+        parts.append(f'<circle cx="{at(value)}" cy="{middle}" r="5.5" fill="{hue}"/>')
+    return (
+        f'<svg role="img" aria-label="{html.escape(words)}" viewBox="0 0 {width} 41" '
+        f'width="{width}" height="41" fill="currentColor" style="max-width:100%;font-size:11px">'
+        f"{''.join(parts)}</svg>"
     )
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from distill_lessons import claims
 from distill_lessons.claims import (
     MIME,
     Claim,
     ClaimFailed,
     Effect,
+    Shown,
     claim,
+    finding,
     mean_effect,
     share_effect,
+    statements,
 )
 
 
@@ -24,7 +27,7 @@ from distill_lessons.claims import (
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
     """What the claims under test put before the learner."""
     seen: list[Claim] = []
-    monkeypatch.setattr(claims, "_display", seen.append)
+    monkeypatch.setattr(statements, "_display", seen.extend)
     return seen
 
 
@@ -172,7 +175,7 @@ def test_a_claim_that_could_not_fail_is_refused() -> None:
 def test_strict_raises_after_showing(monkeypatch: pytest.MonkeyPatch, shown: list[Claim]) -> None:
     monkeypatch.setenv("DISTILL_STRICT", "1")
     claim("Two is more than one.", 2.0, above=1)
-    with pytest.raises(ClaimFailed, match="One is more than two.*\n.*\n.*\n.*does not hold here"):
+    with pytest.raises(ClaimFailed, match=r"Check: One is more than two\. .*: does not hold here"):
         claim("One is more than two.", 1.0, above=2)
     assert [made.holds for made in shown] == [True, False]
 
@@ -188,7 +191,7 @@ def test_a_learner_is_told_and_not_stopped(
 def test_a_script_prints_the_claim(capsys: pytest.CaptureFixture[str]) -> None:
     claim("Five points won.", Effect(0.07, 0.06, 0.08, 4, 4, "points"), above=0.05)
     assert capsys.readouterr().out == (
-        "Claim: Five points won.\n"
+        "Finding: Five points won.\n"
         "  measured: +7.0 points, 95 % interval [+6.0, +8.0], 4 seeds, 4 wins\n"
         "  needed:   above 5 points\n"
         "  verdict:  holds\n"
@@ -199,8 +202,9 @@ def test_ipython_gets_the_claim_as_data() -> None:
     from IPython.core.formatters import DisplayFormatter
 
     made = Claim("Five points won.", Effect(0.07, 0.06, 0.08, 4, 3, "points"), 0.05, None)
-    bundle, _ = DisplayFormatter().format(made)
-    assert bundle[MIME] == {
+    bundle, _ = DisplayFormatter().format(Shown((made,)))
+    (data,) = bundle[MIME]
+    assert data == {
         "statement": "Five points won.",
         "value": 0.07,
         "low": 0.06,
@@ -214,13 +218,13 @@ def test_ipython_gets_the_claim_as_data() -> None:
         "holds": True,
     }
     assert bundle["text/plain"] == str(made)
-    assert "Claim holds." in bundle["text/html"]
+    assert "✓ Finding." in bundle["text/html"]
 
 
 def test_what_could_not_be_measured_is_null_in_json() -> None:
     made = Claim("x", Effect(math.nan, -math.inf, math.inf), 0, None)
-    text = json.dumps(made._repr_mimebundle_(), allow_nan=False)  # raises on NaN
-    data = json.loads(text)[MIME]
+    text = json.dumps(Shown((made,))._repr_mimebundle_(), allow_nan=False)  # raises on NaN
+    (data,) = json.loads(text)[MIME]
     assert (data["value"], data["low"], data["high"]) == (None, None, None)
     assert data["holds"] is False
 
@@ -228,13 +232,13 @@ def test_what_could_not_be_measured_is_null_in_json() -> None:
 def test_numpy_numbers_become_json() -> None:
     half: Any = np.float32(0.5)
     made = Claim("x", Effect(half, half, half, np.int64(3), np.int64(2)), half - 1, None)  # type: ignore[arg-type]
-    data = json.loads(json.dumps(made._repr_mimebundle_()[MIME]))
+    data = json.loads(json.dumps(made.stored()))
     assert (data["value"], data["n"], data["wins"], data["holds"]) == (0.5, 3, 2, True)
 
 
 def test_html_is_escaped() -> None:
     made = Claim("accuracy < 50 & <script>x</script>", Effect(1, 1, 1), 0, None)
-    page = made._repr_mimebundle_()["text/html"]
+    page = Shown((made,))._repr_mimebundle_()["text/html"]
     assert "accuracy &lt; 50 &amp; &lt;script&gt;" in page
     assert "<script" not in page
 
@@ -244,3 +248,81 @@ def test_no_zero_has_a_minus() -> None:
         "+0.0 points, 95 % interval [+0.0, +0.0], 5 seeds"
     )
     assert str(Effect(-0.0004, -0.0004, -0.0004, unit="%")) == "0.0 %"
+
+
+# --- findings and checks -------------------------------------------------------------------------
+
+WON = Claim("It wins.", Effect(0.07, 0.06, 0.08, 4, 4, "points"), 0.05, None)
+LOST = Claim("It wins more.", Effect(0.07, 0.04, 0.1, 4, 4, "points"), 0.05, None)
+
+
+def html_of(*made: Claim) -> str:
+    return str(Shown(made)._repr_mimebundle_()["text/html"])
+
+
+def test_a_claim_with_an_interval_is_drawn_and_an_exact_one_is_a_grey_line() -> None:
+    drawn, line = html_of(WON), html_of(Claim("Exact.", Effect(2, 2, 2), 1, None))
+    assert "✓ Finding." in drawn
+    assert drawn.count("<svg") == 1
+    assert "svg" not in line
+    assert "✓ Check: Exact. (measured 2, needed above 1)" in line
+    broken = html_of(Claim("Exact.", Effect(2, 2, 2), 3, None))
+    assert "✗ Check does not hold here." in broken
+    # a share of one image has an interval
+    assert "✓ Finding." in html_of(Claim("It may.", share_effect([True]), 0.1, None))
+
+
+def test_claims_in_a_row_become_one_finding_that_says_which_line_fails() -> None:
+    both = html_of(WON, LOST)
+    assert both.count("<svg") == 2
+    assert "✗ Finding: 1 of 2 lines do not hold here." in both
+    assert "✓ It wins." in both
+    assert "✗ It wins more." in both
+    assert [data["holds"] for data in Shown((WON, LOST))._repr_mimebundle_()[MIME]] == [True, False]
+
+
+def circles(markup: str) -> list[float]:
+    return [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', markup)]
+
+
+def dashed(markup: str) -> list[float]:
+    return [float(x) for x in re.findall(r'<path d="M([\d.]+) 2V26"[^>]*dasharray', markup)]
+
+
+@pytest.mark.parametrize(("value", "side"), [(2.0, 1), (0.5, -1), (-3.0, -1), (1e6, 1)])
+def test_the_picture_puts_the_value_on_its_side_of_the_bound(value: float, side: int) -> None:
+    drawn = html_of(Claim("x", Effect(value, value - 0.1, value + 0.1, 3), 1.0, None))
+    ((mark,), (bound,)) = circles(drawn), dashed(drawn)
+    assert (mark - bound) * side > 0
+    assert all(0 <= x <= 300 for x in (mark, bound))
+
+
+@pytest.mark.parametrize("ends", [(math.nan, math.nan), (-math.inf, math.inf)])
+def test_an_interval_without_ends_is_not_drawn(ends: tuple[float, float]) -> None:
+    drawn = html_of(Claim("x", Effect(0.5, *ends, 3), 0.0, None))
+    assert "stroke-width" not in drawn
+    assert "nan" not in re.sub(r'aria-label="[^"]*"', "", drawn.split("<small>")[0])
+
+
+def test_what_is_made_inside_a_finding_is_shown_together(
+    shown: list[Claim], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTILL_STRICT", "1")
+    with pytest.raises(ClaimFailed, match=r"One is more than two\."), finding():  # noqa: PT012
+        claim("One is more than two.", 1.0, above=2)
+        assert shown == []
+        claim("Two is more than one.", 2.0, above=1)
+    assert [made.holds for made in shown] == [False, True]
+    claim("And after it each stands alone.", 2.0, above=1)
+    assert len(shown) == 3
+
+
+def test_an_error_inside_a_finding_shows_what_was_measured(shown: list[Claim]) -> None:
+    with pytest.raises(ZeroDivisionError), finding():  # noqa: PT012
+        claim("Two is more than one.", 2.0, above=1)
+        1 / 0  # noqa: B018
+    assert len(shown) == 1
+    with pytest.raises(ValueError, match="inside of another"), finding(), finding():
+        pass
+    claim("All is as before.", 2.0, above=1)
+    assert len(shown) == 2

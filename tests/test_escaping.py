@@ -19,7 +19,7 @@ from browsing import browser_page
 from nbformat import v4
 
 from distill_lessons import page, predictions, progress
-from distill_lessons.claims import Claim, Effect
+from distill_lessons.claims import Claim, Effect, Shown
 from distill_lessons.course import report
 from distill_lessons.course.running import Failure, Result
 from distill_lessons.exercises.verdict import Verdict
@@ -89,8 +89,8 @@ def everything(shown: list[str]) -> dict[str, str]:
     for _ in progress.progress([1, 2], EVIL):
         pass
     taken("progress bar")
-    claim = Claim(EVIL, Effect(1, 0, 2, 3, per=EVIL), 0, None)
-    bundle = claim._repr_mimebundle_()
+    made = Claim(EVIL, Effect(1, 0, 2, 3, per=EVIL), 0, None), Claim(EVIL, Effect(1, 1, 1), 0, None)
+    bundle = Shown(made)._repr_mimebundle_()
     parts["claim"] = bundle["text/html"]
     parts["verdict"] = Verdict("not yet", EVIL)._repr_mimebundle_()["text/html"]
     outputs = [

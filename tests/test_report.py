@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from nbformat import v4
 
 from distill_lessons import plots
-from distill_lessons.claims import Claim, Effect
+from distill_lessons.claims import Claim, Effect, Shown
 from distill_lessons.course import report
 from distill_lessons.course.running import Failure, Result
 
@@ -20,7 +20,7 @@ NAN = Claim("D is finite.", Effect(float("nan"), float("nan"), float("nan")), 0.
 
 
 def shown(claim: Claim) -> Any:
-    return v4.new_output("display_data", claim._repr_mimebundle_())
+    return v4.new_output("display_data", Shown((claim,))._repr_mimebundle_())
 
 
 def picture(alt: str | None) -> Any:

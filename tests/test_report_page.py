@@ -13,7 +13,7 @@ from browsing import browser
 from nbformat import v4
 from PIL import Image
 
-from distill_lessons.claims import Claim, Effect
+from distill_lessons.claims import Claim, Effect, Shown
 from distill_lessons.course import report
 from distill_lessons.course.running import Failure, Result
 
@@ -66,7 +66,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
         Claim("Tiny.", Effect(-1.2e-5, -3.4e-5, 1e-5, 10), -1e-5, 1e-5),
         Claim("Exact.", Effect(2.235e-8, 2.235e-8, 2.235e-8), None, 1e-6),
     ]  # fmt: skip
-    outputs = [v4.new_output("display_data", one._repr_mimebundle_()) for one in claims]
+    outputs = [v4.new_output("display_data", Shown((one,))._repr_mimebundle_()) for one in claims]
     png = base64.b64encode(picture.getvalue()).decode()
     about = {"image/png": {"alt": "A long white picture, for want of a figure."}}
     outputs.append(v4.new_output("display_data", {"image/png": png}, metadata=about))

@@ -68,10 +68,11 @@ def claims_of(result: Result) -> list[ClaimRow]:
     """Return the claims that an executed lesson made, in order."""
     rows = []
     for number, cell, output in _outputs(result.notebook):
-        if MIME in output.get("data", {}):
-            about = (result.lesson.stem, number, first_line(cell.source))
+        about = (result.lesson.stem, number, first_line(cell.source))
+        listed = output.get("data", {}).get(MIME, [])
+        for data in listed if isinstance(listed, list) else [listed]:  # a file may hold anything
             try:
-                rows.append(_row(output["data"][MIME], *about))
+                rows.append(_row(data, *about))
             except (TypeError, ValueError, KeyError, AttributeError):
                 rows.append(ClaimRow(*about, UNREADABLE, "–", "", "", "", "–", holds=False))
     return rows

@@ -63,7 +63,7 @@ def test_after_run_all_each_question_finds_its_own_guess_in_any_order_twice(
         choose(notebook, 3, "the student")
         said = notebook.outputs(4)
         expect(said).to_contain_text("You predicted: the student. Measured: neither. Not what")
-        expect(said).to_contain_text("Claim holds.")
+        expect(said).to_contain_text("✓ Check: They are alike.")
         # Whoever wants to look may.
         notebook.outputs(2).get_by_text(COVERED).click()
         expect(notebook.outputs(2)).to_contain_text("so much")

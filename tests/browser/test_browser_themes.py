@@ -17,7 +17,7 @@ CELLS = {
 import matplotlib.pyplot as plt
 import numpy as np
 from distill_lessons import page, plots
-from distill_lessons.claims import claim
+from distill_lessons.claims import Effect, claim, finding
 from distill_lessons.exercises import lesson_00 as ex
 from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.plots.viewer import explanation_viewer
@@ -27,6 +27,9 @@ from distill_lessons.progress import progress
 """,
     "holds": "claim('It holds.', 1.0, above=0)",
     "does not hold": "claim('It does not.', 1.0, above=2)",
+    "finding": "with finding():\n"
+    "    claim('It wins.', Effect(.07, .06, .08, 4, 4, 'points'), above=.05)\n"
+    "    claim('It wins much.', Effect(.07, .06, .08, 4, 4, 'points'), above=.1)",
     "predict": "predict('theme.which', 'Which?', ['one', 'two'], guess='one')",
     "right": "compare('theme.which', 'one')",
     "wrong": "compare('theme.which', 'two')",

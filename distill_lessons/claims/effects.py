@@ -1,29 +1,16 @@
-"""Effects with intervals, and claims that can fail.
-
-A *claim* is a sentence of the prose together with the number that was measured for it and the bound
-that the number must respect. Learning, it says "holds" or "does not hold here"; under test
-(``DISTILL_STRICT=1``) one that does not hold raises. Knows nothing about models or training.
-"""
+"""Measured numbers with their uncertainty."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from distill_lessons import page, settings
-
-# Executed notebooks carry each claim as data under this type; `distill-lessons run` collects them.
-MIME = "application/vnd.distill-lessons.claim+json"
+from distill_lessons import settings
 
 # How a unit is shown: the factor by which the stored number is multiplied, and the word after it.
 UNITS = {"": (1.0, ""), "points": (100.0, " points"), "%": (100.0, " %"), "s": (1.0, " s")}
-
-
-class ClaimFailed(AssertionError):
-    """A claim did not hold while ``DISTILL_STRICT=1``."""
 
 
 @dataclass(frozen=True)
@@ -153,117 +140,3 @@ def share_effect(
     n, count = len(array), int(array.sum())
     ends = stats.binomtest(count, n).proportion_ci(method="wilson")
     return Effect(count / n, float(ends.low), float(ends.high), n, None, unit, per)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One finding: what is said, what was measured, what would make it false."""
-
-    statement: str
-    effect: Effect
-    above: float | None
-    below: float | None
-
-    @property
-    def holds(self) -> bool:
-        """True if the whole interval respects the bounds; NaN respects none."""
-        over = self.above is None or self.effect.low > self.above
-        under = self.below is None or self.effect.high < self.below
-        measured = np.isfinite(self.effect.value)
-        ends = np.array([self.effect.low, self.effect.high])
-        return bool(over and under and measured and not np.isnan(ends).any())
-
-    @property
-    def condition(self) -> str:
-        """The bound in words, in the effect's unit."""
-        factor, word = UNITS[self.effect.unit]
-        bounds = {"above": self.above, "below": self.below}
-        parts = [
-            f"{side} {bound * factor:g}{word.removesuffix('s') if bound * factor == 1 else word}"
-            for side, bound in bounds.items()
-            if bound is not None
-        ]
-        return " and ".join(parts)
-
-    def __str__(self) -> str:
-        """Return the statement, the measurement and the verdict, one line each."""
-        return (
-            f"Claim: {self.statement}\n"
-            f"  measured: {self.effect}\n"
-            f"  needed:   {self.condition}\n"
-            f"  verdict:  {'holds' if self.holds else 'does not hold here'}"
-        )
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        # JSON has neither NaN nor NumPy's numbers: what could not be measured is stored as null.
-        numbers = asdict(self.effect)
-        for key in ("value", "low", "high"):
-            number = float(numbers[key])
-            numbers[key] = number if np.isfinite(number) else None
-        for key in ("n", "wins"):
-            numbers[key] = None if numbers[key] is None else int(numbers[key])
-        data = {
-            "statement": self.statement,
-            **numbers,
-            "shown": str(self.effect),
-            "condition": self.condition,
-            "holds": self.holds,
-        }
-        return {"text/plain": str(self), "text/html": self._html(), MIME: data}
-
-    def _html(self) -> str:
-        head = "✓ Claim holds." if self.holds else "✗ Claim does not hold here."
-        body = (
-            f"{page.prose(self.statement)}<br><small>Measured: {page.prose(str(self.effect))}. "
-            f"Needed: {page.prose(self.condition)}.</small>"
-        )
-        return page.box("good" if self.holds else "bad", head, body)
-
-
-def claim(
-    statement: str,
-    effect: Effect | float,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-) -> None:
-    """Show a claim with its measurement and say whether it holds.
-
-    The *whole* interval must lie above `above` and below `below`: an effect that might be nothing
-    does not count as an effect. Bounds on both sides claim that an effect is small.
-
-    Args:
-        statement: one sentence, readable on its own.
-        effect: what was measured; a plain number counts as exact.
-        above: bound that the interval must stay above, in the stored unit (a fraction for points).
-        below: bound that the interval must stay below.
-
-    Raises:
-        ValueError: if neither bound is given: such a claim could not fail.
-        ClaimFailed: if the claim does not hold and ``DISTILL_STRICT=1`` (after showing it).
-    """
-    if above is None and below is None:
-        raise ValueError(
-            f"claim({statement!r}) needs above= or below=: it could not fail otherwise."
-        )
-    for side, bound in (("above", above), ("below", below)):
-        if bound is not None and not np.isfinite(bound):
-            raise ValueError(f"{side}={bound} is not a bound; give a finite number.")
-    if not isinstance(effect, Effect):
-        effect = Effect(float(effect), float(effect), float(effect))
-    finding = Claim(statement, effect, above, below)
-    _display(finding)
-    if settings.load().strict and not finding.holds:
-        raise ClaimFailed(str(finding))
-
-
-def _display(finding: Claim) -> None:
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        get_ipython = None
-    if get_ipython is None or get_ipython() is None:
-        page.say(finding)  # a plain script
-    else:
-        display(finding)

@@ -1,0 +1,65 @@
+"""How a notebook, a page and a terminal show claims: findings large, checks in a grey line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from distill_lessons import page
+from distill_lessons.claims.effects import UNITS
+
+if TYPE_CHECKING:
+    from distill_lessons.claims.statements import Claim
+
+# Executed notebooks carry claims as data under this type, a list of `Claim.stored` for each output.
+MIME = "application/vnd.distill-lessons.claim+json"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Claims as a notebook shows them: checks as a grey line each, the others as one finding."""
+
+    claims: tuple[Claim, ...]
+
+    def __str__(self) -> str:
+        """Return the claims one below the other."""
+        return "\n".join(map(str, self.claims))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        data = [made.stored() for made in self.claims]
+        return {"text/plain": str(self), "text/html": self._html(), MIME: data}
+
+    def _html(self) -> str:
+        found = [made for made in self.claims if not made.exact]
+        parts = [_check(made) for made in self.claims if made.exact]
+        if found:
+            broken = sum(not made.holds for made in found)
+            head = "✓ Finding." if not broken else "✗ Finding does not hold here."
+            if broken and len(found) > 1:
+                head = f"✗ Finding: {broken} of {len(found)} lines do not hold here."
+            signs = ["" if len(found) == 1 else "✓ " if made.holds else "✗ " for made in found]
+            lines = [_line(made, sign) for made, sign in zip(found, signs, strict=True)]
+            parts.insert(0, page.panel("bad" if broken else "good", head, lines))
+        return "".join(parts)
+
+
+def _check(made: Claim) -> str:
+    numbers = f"(measured {made.effect}, needed {made.condition})"
+    if made.holds:
+        return page.quiet(f"✓ Check: {page.prose(f'{made.statement} {numbers}')}")
+    return page.box("bad", "✗ Check does not hold here.", page.prose(f"{made.statement} {numbers}"))
+
+
+def _line(made: Claim, sign: str) -> tuple[str, str, str]:
+    """Return the sentence, a picture of the interval, and the numbers, as HTML."""
+    factor, effect = UNITS[made.effect.unit][0], made.effect
+    bounds = (
+        None if made.above is None else made.above * factor,
+        None if made.below is None else made.below * factor,
+    )
+    words = f"Measured: {effect}. Needed: {made.condition}."
+    value, low, high = (factor * end for end in (effect.value, effect.low, effect.high))
+    picture = page.interval_bar(
+        value, low, high, bounds, tone="good" if made.holds else "bad", words=words
+    )
+    return sign + page.prose(made.statement), picture, page.prose(words)
