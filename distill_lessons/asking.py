@@ -70,6 +70,26 @@ def stacked(parts: Iterable[Any]) -> Any:
     return _kept(widgets.VBox(list(parts)))
 
 
+def one_by_one(label: str, clicked: Callable[[], str]) -> Any:
+    """Return a button for what is shown piece by piece; it goes when there is nothing more.
+
+    Args:
+        label: of the button before the first click.
+        clicked: called at each click; returns the next label, "" for none.
+    """
+    import ipywidgets as widgets
+
+    button = widgets.Button(description=label, layout=widgets.Layout(width="auto"))
+
+    def click(_: Any) -> None:
+        button.description = clicked()
+        if not button.description:
+            button.layout.display = "none"
+
+    button.on_click(click)
+    return _kept(widgets.VBox([button], layout=widgets.Layout(width="fit-content")))
+
+
 def number(label: str, value: float | None, note: Callable[[float | None], None]) -> Any:
     """Return a field for a number, which is noted with Enter or when the field is left.
 

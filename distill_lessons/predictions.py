@@ -24,7 +24,8 @@ class _Question:
     """What is asked under one key, what was guessed, and where that is shown in the notebook."""
 
     text: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)  # to why it is right or wrong
+    options: tuple[str, ...] = ()
+    why: Mapping[str, str] = field(default_factory=dict)  # option to what speaks for or against it
     unit: str = ""
     guess: Guess | None = None
     asked: Any = None  # the handle of the question's output
@@ -40,7 +41,7 @@ _questions: dict[str, _Question] = {}  # by key, in this kernel
 def predict(
     key: str,
     question: str,
-    options: Sequence[str] | Mapping[str, str] = (),
+    options: Sequence[str] = (),
     *,
     unit: str = "",
     guess: Guess | None = None,
@@ -50,8 +51,7 @@ def predict(
     Args:
         key: the lesson's number and a name for the question, such as ``"02.top_two"``.
         question: one sentence.
-        options: what to choose from; a number is asked for if there are none. A mapping says for
-            each option why it is right or wrong, which is shown with the result.
+        options: what to choose from; a number is asked for if there are none.
         unit: of the number, as in `claims.Effect`; the guess is given as it is shown (5 for five
             points).
         guess: the answer, for those who have no buttons or would rather write.
@@ -63,10 +63,9 @@ def predict(
     settings.one_of("unit", unit, UNITS)
     if len(options) == 1:
         raise ValueError(f"options={tuple(options)!r} leaves no choice; give two or more, or none.")
-    explained = dict(options) if isinstance(options, Mapping) else dict.fromkeys(options, "")
     live = settings.load().live
     entry = _question(key, live=live)
-    entry.text, entry.options, entry.unit = question, explained, unit
+    entry.text, entry.options, entry.unit = question, tuple(options), unit
     if guess is not None:
         _note(key, _checked(guess, entry))
     elif entry.guess is not None and not _fits(entry):
@@ -76,16 +75,27 @@ def predict(
         _show_widget(key, entry)
 
 
-def compare(key: str, measured: Effect | float | str) -> None:
+def compare(key: str, measured: Effect | float | str, why: Mapping[str, str] | None = None) -> None:
     """Set what the learner predicted beside what was measured.
 
     Args:
         key: as given to `predict`.
         measured: the result: an effect, or one of the options. A plain number counts as exact, in
             the unit that was asked for, as it is stored (a fraction for points).
+        why: for each option a sentence, shown with the result, that says what speaks for it or
+            against it. An option without one is left out.
+
+    Raises:
+        ValueError: if `why` explains what is none of the options.
     """
     live = settings.load().live
     entry = _question(key, live=live)
+    entry.why = why or {}
+    if entry.options and (
+        others := [option for option in entry.why if option not in entry.options]
+    ):
+        listed = ", ".join(map(repr, entry.options))
+        raise ValueError(f"why explains {others[0]!r}, which is none of {listed}.")
     if not isinstance(measured, Effect | str):
         measured = Effect(measured, measured, measured, unit=entry.unit)
     entry.measured = measured
@@ -171,11 +181,14 @@ def _answer(entry: _Question, *, live: bool) -> tuple[str, str]:
     if entry.guess is not None and fits:
         verdict, hit = _verdict(entry.guess, measured)
         said = f"You predicted: {_shown(entry)}. {said} {verdict}"
-    reasons = [f"{option}: {why}" for option, why in entry.options.items() if why]
-    text = "\n".join([said, *reasons])
+    text = "\n".join([said, *(f"{option}: {reason}" for option, reason in entry.why.items())])
     shown = page.prose(said)
-    if reasons:
-        shown += f"<ul>{''.join(f'<li>{page.prose(line)}</li>' for line in reasons)}</ul>"
+    if entry.why:
+        lines = (
+            f"<li><b>{html.escape(option)}</b>: {page.prose(reason)}</li>"
+            for option, reason in entry.why.items()
+        )
+        shown += f'<ul style="margin:.2em 0">{"".join(lines)}</ul>'
     if entry.guess is not None and fits:
         return page.box("good" if hit else "ask", "✓" if hit else "≠", shown), text
     # Alone in a live notebook the guess is still to come: the cell's other outputs wait with it.

@@ -80,8 +80,8 @@ def everything(shown: list[str]) -> dict[str, str]:
     explanation_viewer(x, maps, classes, y=[0, 1], predicted=[[0, 1], [1, 0]], beside=maps,
                        names=(EVIL, f"b{EVIL}"))  # fmt: skip
     taken("viewer")
-    predictions.predict("99.evil", EVIL, {EVIL: EVIL, "b": "why"}, guess=EVIL)
-    predictions.compare("99.evil", EVIL)
+    predictions.predict("99.evil", EVIL, [EVIL, "b"], guess=EVIL)
+    predictions.compare("99.evil", EVIL, {EVIL: EVIL, "b": "why"})
     predictions.compare("99.other", EVIL)
     taken("prediction")
     theme.show(plt.subplots()[1], f"A caption that is long enough {EVIL}")

@@ -95,7 +95,11 @@ def no_hint_was_shown(monkeypatch):
         (lambda z, T: (z / T).softmax(1), "correct", ""),
         (lambda z, T: (z / T).softmax(1).double().numpy(), "correct", ""),
         (lambda z, T: [[float(v) for v in row] for row in (z / T).softmax(1)], "correct", ""),
-        (NO_T.answer, "not yet", "T is not used.\nOn z = [[0, 1]], T = 2: at [0, 0]"),
+        (
+            NO_T.answer,
+            "not yet",
+            "T is not used.\nOn z = [[0, 1]], T = 2: the largest difference is at [0, 0]",
+        ),
         (lambda z, T: (z / T).softmax(1) / 10, "not yet", "ten times too small"),
         (lambda z, T: -(z / T).softmax(1), "not yet", "the sign is flipped"),
         (lambda z, T: (z / T).softmax(1) + 1, "not yet", "every number is off by +1"),
@@ -209,7 +213,7 @@ def test_check_shows_returns_nothing_and_writes_nothing_to_stderr(capsys, monkey
 
     assert SOFT.check(noisy) is None
     captured = capsys.readouterr()
-    assert captured.out == "Correct.\n"
+    assert captured.out == "Correct. Exact.\n"
     assert captured.err == ""
 
 
@@ -305,12 +309,16 @@ def test_what_is_equal_does_not_differ_and_what_is_off_does(numbers):
 
 
 def test_small_entries_beside_large_ones_are_looked_at():
-    assert difference([0.99, 2e-4], [0.99, 1e-4], 1e-3) == ("at [1]: expected 0.0001, got 0.0002")
+    assert difference([0.99, 2e-4], [0.99, 1e-4], 1e-3) == (
+        "the largest difference is at [1]: expected 0.0001, got 0.0002"
+    )
 
 
 def test_what_rounding_left_of_a_zero_is_shown_as_zero():
     assert difference(-1.6e-7, 2.29, 1e-3) == "expected 2.29, got 0"
-    assert difference([1e-9, 1e-8], [1.0, 0.5], 1e-3) == "at [0]: expected 1, got 0"
+    assert difference([1e-9, 1e-8], [1.0, 0.5], 1e-3) == (
+        "the largest difference is at [0]: expected 1, got 0"
+    )
     assert difference(2e-6, 1e-6, 1e-3) == "expected 1e-06, got 2e-06 (twice too large)"
 
 

@@ -177,13 +177,18 @@ def test_a_number_is_compared_in_the_unit_that_is_shown(guess, measured, said, s
 
 
 def test_reasons_stand_beside_every_option_once_the_result_is_seen(shown: Any) -> None:
-    predict("00.a", "Which?", {"more": "It is `1 < 2`.", "less": "No."})
-    assert "No." not in "".join(shown.outputs[0])
-    compare("00.a", "more")
+    predict("00.a", "Which?", ("more", "less", "neither"))
+    compare("00.a", "more", {"more": "It is `1 < 2`.", "less": "No."})
     shown.choose("less")
     markup, text = shown.outputs[1]
-    assert "<li>more: It is <code>1 &lt; 2</code>.</li><li>less: No.</li>" in markup
+    assert "<li><b>more</b>: It is <code>1 &lt; 2</code>.</li><li><b>less</b>: No.</li>" in markup
     assert text.endswith("more: It is `1 < 2`.\nless: No.")
+
+
+def test_a_reason_for_what_is_no_option_is_refused(shown: Any) -> None:
+    predict("00.a", "Which?", ("more", "less"))
+    with pytest.raises(ValueError, match="why explains 'fewer', which is none of 'more', 'less'"):
+        compare("00.a", "more", {"fewer": "No."})
 
 
 def test_words_of_a_question_are_no_markup(shown: Any) -> None:

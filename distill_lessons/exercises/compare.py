@@ -20,6 +20,9 @@ MOST = 10**300
 # What single precision leaves of a sum that should be 0, of numbers around 1.
 FLOOR = 1e-8
 
+# What is off by less than this share is close; less than the other is what single precision leaves.
+CLOSE, EXACT = 0.05, 1e-6
+
 # Factors that have a name; the sign is told apart.
 FACTORS = {
     2.0: "twice",
@@ -76,7 +79,9 @@ def difference(got: Any, expected: Any, tolerance: float) -> str | None:
             expected number, or by `FLOOR`.
 
     >>> difference([0.25, 0.05], [0.25, 0.5], 1e-3)
-    'at [1]: expected 0.5, got 0.05'
+    'the largest difference is at [1]: expected 0.5, got 0.05'
+    >>> difference(1.02, 1.0, 1e-3)
+    'close, but expected 1, got 1.02'
     """
     if isinstance(expected, dict):
         if not isinstance(got, dict) or got.keys() != expected.keys():
@@ -93,6 +98,36 @@ def difference(got: Any, expected: Any, tolerance: float) -> str | None:
     except (TypeError, ValueError):
         return f"expected {_shape_in_words(np.shape(expected))}, got {_kind(got)}"
     return _numeric_difference(ours, wanted, tolerance)
+
+
+def nearness(got: Any, expected: Any) -> str:
+    """Say how near a right answer of numbers lies to the expected one; "" where there is no number.
+
+    Args:
+        got: an answer, made plain, that `difference` lets pass.
+        expected: as there.
+
+    >>> nearness([0.25, 0.7501], [0.25, 0.75])
+    'Close: off by at most 0.0001.'
+    """
+    apart, largest = _gap(got, expected)
+    if largest == 0.0:
+        return ""
+    return "Exact." if apart <= EXACT * largest else f"Close: off by at most {apart:.2g}."
+
+
+def _gap(got: Any, expected: Any) -> tuple[float, float]:
+    """Return how far two plain answers of one form lie apart, and the largest number expected."""
+    if isinstance(expected, dict):
+        got, expected = [got[name] for name in expected], list(expected.values())
+    if isinstance(expected, list):
+        parts = [_gap(*both) for both in zip(got, expected, strict=True)] or [(0.0, 0.0)]
+        return max(part[0] for part in parts), max(part[1] for part in parts)
+    if isinstance(expected, str | bool | None):
+        return 0.0, 0.0
+    ours, wanted = float(got), float(expected)
+    same = ours == wanted or (math.isnan(ours) and math.isnan(wanted))
+    return 0.0 if same else abs(ours - wanted), abs(wanted) if math.isfinite(wanted) else 0.0
 
 
 def _numeric_difference(got: np.ndarray, expected: np.ndarray, tolerance: float) -> str | None:
@@ -113,7 +148,8 @@ def _numeric_difference(got: np.ndarray, expected: np.ndarray, tolerance: float)
     if (gap <= np.where(np.isfinite(allowed), allowed, 0.0)).all():
         return None
     worst = np.unravel_index(int(np.argmax(gap)), got.shape)
-    where = f"at {[int(i) for i in worst]}: " if got.ndim else ""
+    where = "close, but " if (gap <= CLOSE * np.abs(expected) + FLOOR).all() else ""
+    where += f"the largest difference is at {[int(i) for i in worst]}: " if got.ndim else ""
     got = np.where(np.abs(got) < 1e-6 * largest, 0.0, got)  # what rounding leaves of a zero
     note = _ratio_in_words(got, expected)
     return f"{where}expected {expected[worst]:.4g}, got {got[worst]:.4g}" + (

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, Literal
 
-from distill_lessons import settings
+from distill_lessons import page, settings
 from distill_lessons.exercises import showing, values
-from distill_lessons.exercises.compare import difference, plain
+from distill_lessons.exercises.compare import CLOSE, difference, nearness, plain
 from distill_lessons.exercises.defaults import usual
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Place, Solution, call
 from distill_lessons.exercises.verdict import State, Verdict
@@ -113,6 +113,26 @@ class Exercise:
         """
         showing.solution(self, sure=sure)
 
+    def yours_or_ours(self, answer: Any, ours: Any = None) -> Any:
+        """Return the learner's answer if it is right, else the course's, and say which.
+
+        So what comes after an exercise runs whether it is blank, wrong or solved.
+
+        Args:
+            answer: as in `check`.
+            ours: what to use instead; by default what answers are compared with. A learner's
+                own answer is returned where there is neither, as in a kernel that only asks.
+        """
+        if self.judge(answer).state == "correct":
+            page.say(f"From here on your own {self.name} is used.")
+            return answer
+        if ours is None and self.judged_by is not None:
+            ours = self.judged_by.reference
+        if ours is None and self.solved_by is not None:
+            ours = self.solved_by.answer
+        page.say(f"From here on the course's {self.name} is used; once yours passes, yours is.")
+        return answer if ours is None else ours
+
     def judge(self, answer: Any, seed: int = 0) -> Verdict:
         """Return the verdict on an answer. Asks, compares and explains; shows and keeps nothing.
 
@@ -196,7 +216,7 @@ class Exercise:
                 given = "This still does what the code does as it was given."
                 says = given if mistake.given else mistake.says
                 return Verdict(state, f"{says}\n{where}", mistake.name)
-        return Verdict("correct", "")
+        return Verdict("correct", nearness(seen, expected))
 
     def expected(self, seed: int) -> list[Any]:
         """Return for every case that `seed` draws what is compared, of the right answer."""
@@ -247,14 +267,17 @@ class Exercise:
             return LATER
         expected = self.solved_by.answer
         if difference(got, expected, self.tolerance) is None:
-            return Verdict("correct", "")
+            return Verdict("correct", nearness(got, expected))
         for mistake in self.judged_by.mistakes:
             if difference(got, mistake.answer, self.tolerance) is None:
                 return Verdict("not yet", mistake.says, mistake.name)
         if isinstance(got, str):
             return Verdict("not yet", "")
         # The right value is not said: the learner has only looked once.
-        return Verdict("not yet", f"{got:g} is too {'small' if got < expected else 'large'}.")
+        side = "small" if got < expected else "large"
+        if abs(got - expected) <= CLOSE * abs(expected):
+            return Verdict("not yet", f"Close: {got:g} is less than {CLOSE:.0%} too {side}.")
+        return Verdict("not yet", f"Off: {got:g} is too {side}.")
 
 
 def _raised(error: BaseException, answer: Any) -> str:

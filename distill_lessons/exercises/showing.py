@@ -7,16 +7,19 @@ the cell is run another day.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from distill_lessons import asking, page, settings
 from distill_lessons.exercises import record, unread
-from distill_lessons.exercises.verdict import Verdict
+from distill_lessons.exercises.verdict import State, Verdict
 
 if TYPE_CHECKING:
     from distill_lessons.exercises.exercise import Exercise
+
+UNSOLVED: tuple[State, ...] = ("not yet", "not attempted")
 
 _hints_shown: Counter[str] = Counter()  # by key, in this kernel
 
@@ -38,20 +41,64 @@ def verdict(exercise: Exercise, answer: Any) -> Verdict:
     else:
         result = exercise.judge(answer)
     trouble = _note(exercise, result) if result.state != "not attempted" else ""
-    page.show(*_boxed(exercise, result, trouble=trouble))
+    handle = page.show(*_boxed(exercise, result, trouble=trouble))
+    if handle is not None and result.state in UNSOLVED:
+        _offer_hints(
+            exercise, lambda: page.replace(handle, *_boxed(exercise, result, trouble=trouble))
+        )
     return result
 
 
 def hint(exercise: Exercise) -> None:
     """Show the next hint."""
-    number, most = _hints_shown[exercise.key], len(exercise.hints)
-    if number == most:
+    if not (label := _next_hint(exercise)):
         page.say(f"There is no further hint. ex.{exercise.name}.solution() shows the solution.")
         return
+    trouble = _open_hint(exercise)
+    text = exercise.hints[_hints_shown[exercise.key] - 1]
+    page.show(page.box("plain", f"{label}:", page.prose(text)), f"{label}: {text}")
+    _tell(trouble)
+
+
+def _next_hint(exercise: Exercise) -> str:
+    """Return what the next hint is called; "" if all have been shown."""
+    number, most = _hints_shown[exercise.key], len(exercise.hints)
+    return f"Hint {number + 1} of {most}" if number < most else ""
+
+
+def _open_hint(exercise: Exercise) -> str:
+    """Count one more hint as seen; return a message if that could not be kept."""
     _hints_shown[exercise.key] += 1
-    head, text = f"Hint {number + 1} of {most}:", exercise.hints[number]
-    page.show(page.box("plain", head, page.prose(text)), f"{head} {text}")
-    _tell(record.note(exercise.key, hints=number + 1))
+    return record.note(exercise.key, hints=_hints_shown[exercise.key])
+
+
+def _offer_hints(exercise: Exercise, redraw: Callable[[], None]) -> None:
+    """Show a button that opens one hint after the other in the verdict's box, and counts them."""
+
+    def clicked() -> str:
+        _open_hint(exercise)
+        redraw()
+        return _next_hint(exercise)
+
+    if settings.load().live and (label := _next_hint(exercise)):
+        asking.show(asking.one_by_one(label, clicked))
+
+
+def _folded_hints(exercise: Exercise) -> str:
+    """Return the hints as HTML that unfolds, each inside of the one before it.
+
+    Where a kernel can count there are only those that were asked for, open.
+    """
+    live, folded = settings.load().live, ""
+    number = _hints_shown[exercise.key] if live else len(exercise.hints)
+    for at in range(number, 0, -1):
+        text = page.prose(exercise.hints[at - 1])
+        summary = f"<summary>Hint {at} of {len(exercise.hints)}</summary>"
+        folded = (
+            f'<details style="margin-top:.3em"{" open" if live else ""}>{summary}'
+            f"<div>{text}</div>{folded}</details>"
+        )
+    return folded
 
 
 def solution(exercise: Exercise, *, sure: bool) -> None:
@@ -94,14 +141,21 @@ def _offered(exercise: Exercise) -> Verdict:
         return result
     columns = [list(dict.fromkeys(column)) for column in zip(*exercise.options, strict=True)]
     picked: list[str] = list(chosen) if isinstance(chosen, str) else [""] * len(columns)
+    trouble = ""
+
+    def redraw() -> None:
+        choice = "".join(picked) if all(picked) else ""
+        judged = exercise.judge(choice or None)
+        page.replace(handle, *_boxed(exercise, judged, choice, trouble, offered=True))
 
     def note(column: int, part: str) -> None:
+        nonlocal trouble
         picked[column] = part
         if all(picked):
             choice = "".join(picked)
-            result = exercise.judge(choice)
-            trouble = _note(exercise, result) or record.note_guess(exercise.key, choice)
-            page.replace(handle, *_boxed(exercise, result, choice, trouble, offered=True))
+            judged = exercise.judge(choice)
+            trouble = _note(exercise, judged) or record.note_guess(exercise.key, choice)
+            redraw()
 
     def row(column: int) -> Any:
         ticked = picked[column] or None
@@ -110,6 +164,8 @@ def _offered(exercise: Exercise) -> Verdict:
         )
 
     asking.show(asking.stacked(map(row, range(len(columns)))))
+    if result.state in UNSOLVED:
+        _offer_hints(exercise, redraw)
     return result
 
 
@@ -124,7 +180,7 @@ def _boxed(
     """Return a verdict as HTML and as text, with what to do next and what could not be kept."""
     text = result.text
     if result.state == "correct":
-        text = onward(exercise)
+        text = f"{text} {onward(exercise)}".strip()
     elif result.state == "not attempted" and offered:
         text = "Choose your answer."
     elif result.state == "noted" and choice:
@@ -132,7 +188,10 @@ def _boxed(
     shown = f"{choice}: {text}" if choice else text
     if trouble:
         shown = f"{shown}\n{trouble}".strip()
-    bundle = replace(result, text=shown)._repr_mimebundle_(after=asking.RERUN if offered else "")
+    hints = _folded_hints(exercise) if result.state in UNSOLVED else ""
+    buttons = offered or (settings.load().live and result.state in UNSOLVED)
+    after = (asking.RERUN if buttons else "") + hints
+    bundle = replace(result, text=shown)._repr_mimebundle_(after=after)
     return bundle["text/html"], bundle["text/plain"]
 
 
