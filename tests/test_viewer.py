@@ -217,4 +217,4 @@ def test_error_against_cost_draws_the_mean_of_each_budget() -> None:
     assert list(line.get_xdata()) == [10, 100]
     assert list(line.get_ydata()) == pytest.approx([20, 10])  # in per cent
     assert ax.get_xscale() == ax.get_yscale() == "log"
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
+    assert {"a", "b"} < {t.get_text() for t in ax.texts}

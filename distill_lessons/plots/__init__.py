@@ -5,6 +5,7 @@ figure into the notebook with its caption, both visible and as the picture's alt
 Nothing here knows about models or training.
 """
 
+from distill_lessons.plots.arrivals import settling, waterfall
 from distill_lessons.plots.attributions import (
     attribution_maps,
     attribution_panel,
@@ -54,9 +55,11 @@ __all__ = [
     "probability_bars",
     "reliability",
     "scaling",
+    "settling",
     "show",
     "strips",
     "temperature_bars",
     "use_theme",
+    "waterfall",
     "weights",
 ]

@@ -14,8 +14,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
-from distill_lessons.plots.pictures import _picture
+from distill_lessons.plots import wording
+from distill_lessons.plots.pictures import _picture, as_pictures
 
 DIVERGING = "RdBu_r"  # red speaks for a class, blue against it
 # Okabe-Ito colours again; methods are no roles, so each has a marker and line of its own.
@@ -52,8 +54,8 @@ def attribution_panel(
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    # White is a value too: say where a map ends.
+    ax.spines[:].set(visible=True, color="#777777", lw=0.8)
 
     def write(row: float, column: float, text: str, size: int) -> None:
         dark = abs(values[round(row), round(column)]) > 0.6 * limit
@@ -65,6 +67,9 @@ def attribution_panel(
             rows, columns = np.divmod(np.asarray(region) % values.size, values.shape[1])
             number = round(values[rows[0], columns[0]], 1) + 0.0  # no "−0.0"
             write(rows.mean(), columns.mean(), f"{number:+.1f}".replace("-", "−"), 9)
+            corner = (columns.min() - 0.5, rows.min() - 0.5)
+            size = (float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1)
+            ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#777777", lw=0.5))
         return picture
     levels = np.unique(values)
     signs = [(level, "−") for level in levels[:marks] if level < 0]
@@ -117,7 +122,7 @@ def attribution_maps(
         )
     if not np.isfinite(grid).all():
         raise ValueError("maps holds NaN or infinite attributions; find the step that produced it.")
-    pictures = _pictures(images)
+    pictures = None if images is None else as_pictures(images)
     for name, given in (("images", pictures), ("rows", rows)):
         if given is not None and len(given) != len(grid):
             raise ValueError(f"{name} has {len(given)} entries for {len(grid)} rows of maps.")
@@ -133,8 +138,6 @@ def attribution_maps(
     for r, row in enumerate(grid):
         if pictures is not None:
             _picture(axes[r, 0], pictures[r])
-            for spine in axes[r, 0].spines.values():
-                spine.set_visible(False)
         for c, attribution in enumerate(row):
             shown = attribution_panel(
                 axes[r, c + first], attribution, limit, marks=marks, regions=regions
@@ -145,14 +148,11 @@ def attribution_maps(
         ax.set_title(text, fontsize=11, fontweight="normal", loc="center")
     figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    names = rows or [""] * n_rows
+    for name, row in zip(names, grid, strict=True):
+        said = [wording.of_map(f"{name} {text}", m) for text, m in zip(titles, row, strict=True)]
+        wording.note(figure, *said)
     return np.asarray(axes)
-
-
-def _pictures(images: Any) -> np.ndarray | None:
-    if images is None:
-        return None
-    array = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
-    return array.transpose(0, 2, 3, 1)
 
 
 def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) -> Axes:
@@ -165,11 +165,16 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
         exact_rows: what exact values cost, drawn as a line: their error is zero, and zero has no
             place on a logarithmic axis.
     """
-    _, ax = plt.subplots(figsize=(8.2, 4.8))
+    _, ax = plt.subplots(figsize=(9.2, 4.8))
+    ends: list[tuple[float, float, str, str]] = []
     for i, (method, runs) in enumerate(table.groupby("method", sort=False)):
         colour, marker, line = STYLES[i % len(STYLES)]
-        mean = runs.groupby("rows")["error"].mean()
-        ax.plot(mean.index, 100 * mean, color=colour, marker=marker, ls=line, label=str(method))
+        mean = 100 * runs.groupby("rows")["error"].mean()
+        ax.plot(mean.index, mean, color=colour, marker=marker, ls=line)
+        ends.append((float(mean.index[-1]), float(mean.iloc[-1]), str(method), colour))
+        wording.note(
+            ax.figure, wording.of_curve(f"{method} (%)", mean.index.tolist(), mean.tolist())
+        )
     ax.axvline(exact_rows, color="#333333", lw=1.2, ls="--")
     ax.annotate(
         "exact: error 0",
@@ -189,5 +194,22 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
         title=title,
     )
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _label_ends(ax, ends)
     return ax
+
+
+def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write a name to the right of each last mark; where two would meet, the lower one moves."""
+    bottom, top = np.log(ax.get_ylim())
+    line = 0.055 * (top - bottom)  # the height of a line of text, on the logarithmic axis
+    placed: list[tuple[float, float]] = []
+    for x, y, name, colour in sorted(ends, key=lambda end: -end[1]):
+        at = np.log(y)
+        near = [other for where, other in placed if 0.1 < where / x < 10]
+        if near and min(near) - at < line:
+            at = min(near) - line
+        placed.append((x, at))
+        ax.annotate(
+            name, (x, np.exp(at)), xytext=(9, 0), textcoords="offset points", va="center",
+            color=colour, fontsize=11,
+        )  # fmt: skip

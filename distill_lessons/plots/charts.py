@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from distill_lessons.claims import UNITS, Effect, mean_effect
+from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES, SEQUENTIAL
 
 PERCENT = 100.0
@@ -175,6 +176,7 @@ def curves(
             capsize=4,
             label=method,
         )
+        wording.note(ax.figure, wording.of_curve(method, list(effects), middle.tolist()))
     if log_x:
         ticks = sorted(runs[x].unique())
         ax.set_xscale("log")
@@ -214,6 +216,7 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
     ax.set_ylim(len(effects) - 0.4, -0.6)  # the first on top, none at the frame
     ax.grid(axis="y", visible=False)
     ax.set(xlabel=xlabel, title=title)
+    wording.note(ax.figure, wording.of_effects(effects))
     return ax
 
 
@@ -226,9 +229,10 @@ def strips(table: pd.DataFrame, title: str, *, ylabel: str) -> Axes:
         ylabel: what the values are, with their unit.
     """
     _, ax = plt.subplots(figsize=(1.6 + 1.9 * table.shape[1], 4.2))
-    # Spread sideways by rank, not by chance, so that the figure is the same each time.
+    # Spread sideways by run, so that the figure is the same each time, a run stands in the same
+    # place of every column, and no order is drawn that would look like a trend.
     for at, column in enumerate(table):
-        values = np.sort(table[column].to_numpy())
+        values = table[column].to_numpy()
         role = ROLES["baseline" if at == 0 else "student"]
         sideways = at + np.linspace(-0.15, 0.15, len(values))
         ax.scatter(sideways, values, color=role.color, marker=role.marker, s=45, alpha=0.75)
@@ -238,4 +242,6 @@ def strips(table: pd.DataFrame, title: str, *, ylabel: str) -> Axes:
     ax.set_xlim(-0.5, table.shape[1] - 0.3)
     ax.grid(axis="x", visible=False)
     ax.set(ylabel=ylabel, title=title)
+    means = {str(name): float(mean) for name, mean in table.mean().items()}
+    wording.note(ax.figure, wording.in_order(means).replace("From", "Means from", 1))
     return ax

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from distill_lessons.plots import wording
+
 DIVERGING = "RdBu_r"  # white at zero; red: the model got worse, blue: it got better
 MOST_CELLS = 160  # more numbers than these nobody reads
 
@@ -53,7 +55,8 @@ def importance_map(
         half = np.maximum(middle - ends[0], ends[1] - middle)
         for (r, c), value in np.ndenumerate(middle):
             # A plain 0: nothing changed in any repeat.
-            text = f"{value:.1f}\n±{half[r, c]:.1f}" if value or half[r, c] else "0"
+            rounded = round(value, 1) + 0.0  # no "-0.0"
+            text = f"{rounded:.1f}\n±{half[r, c]:.1f}" if value or half[r, c] else "0"
             ax.text(
                 c, r, text, ha="center", va="center", fontsize=9,
                 color="white" if abs(value) > 0.6 * limit else "#222222",
@@ -64,6 +67,11 @@ def importance_map(
     _label_places(ax, height, width)
     ax.figure.colorbar(picture, ax=ax, label=label)
     ax.set(xlabel="column (pixels)", ylabel="row (pixels)", title=title)
+    wording.note(
+        ax.figure,
+        wording.of_map(label[:1].upper() + label[1:], middle),
+        f"{clear.sum()} of {clear.size} intervals do not meet zero.",
+    )
     return ax
 
 
@@ -124,6 +132,8 @@ def importance_maps(
     else:
         figure.supxlabel(label, fontsize=11)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    for name, table in tables.items():
+        wording.note(figure, wording.of_map(name, table))
     return np.asarray(axes[: len(tables)])
 
 

@@ -26,15 +26,16 @@ def images(
     Returns:
         The Axes, shape ``(N,)``.
     """
-    pictures = np.asarray(x.cpu() if hasattr(x, "cpu") else x).transpose(0, 2, 3, 1)
+    pictures = as_pictures(x)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     height = 1.0 * rows + (0.32 * rows if titles else 0) + (0.5 if title else 0)
     figure, grid = plt.subplots(rows, columns, figsize=(max(5, 0.95 * columns), height))
     axes: np.ndarray = np.ravel(grid)
     for i, ax in enumerate(axes):
-        ax.set_axis_off()
-        if i < len(pictures):
+        if i >= len(pictures):
+            ax.set_axis_off()
+        else:
             _picture(ax, pictures[i])
             if titles:
                 ax.set_title(titles[i], fontsize=11, fontweight="normal", loc="center", pad=3)
@@ -43,10 +44,18 @@ def images(
     return axes[: len(pictures)]
 
 
+def as_pictures(x: Any) -> np.ndarray:
+    """Return images ``(N, C, H, W)``, a tensor or an array, with channels last."""
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x).transpose(0, 2, 3, 1)
+
+
 def _picture(ax: Axes, picture: np.ndarray) -> None:
     ax.imshow(picture.squeeze(), vmin=0, vmax=1, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.grid(visible=False)
+    # A digit on white has no edge of its own: paper and page would look alike.
+    ax.spines[:].set(visible=True, color="#999999", lw=0.6)
 
 
 def probability_bars(
@@ -67,7 +76,7 @@ def probability_bars(
     Returns:
         The Axes, shape ``(1 + rows, N)``.
     """
-    pictures = np.asarray(x.cpu() if hasattr(x, "cpu") else x).transpose(0, 2, 3, 1)
+    pictures = as_pictures(x)
     n, rows = len(pictures), len(probabilities)
     figure, axes = plt.subplots(
         1 + rows,

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from distill_lessons import page
+from distill_lessons.plots import wording
 
 
 class Role(NamedTuple):
@@ -73,6 +74,8 @@ def use_theme() -> None:
 def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> None:
     """Display a figure with its caption, and close it.
 
+    What the plot function has noted about the numbers drawn follows the caption.
+
     The caption stands below the figure and is its alternative text. Both go into HTML: of a bare
     picture JupyterLab and the pages made from a notebook pass no alternative text on.
 
@@ -86,6 +89,7 @@ def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> Non
     if len(caption.strip()) < 20:
         raise ValueError(f"caption={caption!r} is too short; say in a sentence what is to be seen.")
     figure = _figure_of(axes)
+    caption = " ".join(filter(None, [caption.strip(), wording.noted(figure)]))
     # Drawn here and not by the notebook's backend, which may be another or none at all.
     drawn, picture = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", bbox_inches="tight", facecolor="white")

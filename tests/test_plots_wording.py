@@ -1,0 +1,131 @@
+"""Captions follow from what is drawn: reverse an effect, and no caption still asserts it."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from distill_lessons import plots
+from distill_lessons.claims import Effect
+from distill_lessons.plots import wording
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def said(axes) -> str:
+    return wording.noted(np.ravel(axes)[0].get_figure())
+
+
+def test_the_order_of_effects_and_their_side_of_zero_are_those_drawn():
+    effects = {"A": Effect(0.03, 0.02, 0.04, 5, unit="points"), "B": Effect(0.01, -0.01, 0.03, 5)}
+    text = said(plots.forest(effects, "Effects", xlabel="points"))
+    assert "A 3, B 0.01" in text
+    assert "Intervals above zero: A; that meet zero: B." in text
+    reversed_ = {"A": Effect(-0.03, -0.04, -0.02, 5), "B": Effect(0.01, 0.005, 0.03, 5)}
+    text = said(plots.forest(reversed_, "Effects", xlabel="points"))
+    assert "B 0.01, A −0.03" in text
+    assert "Intervals above zero: B; below zero: A." in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (1, 3, "All intervals lie above zero."),
+        (-3, -1, "All intervals lie below zero."),
+        (-1, 1, "All intervals meet zero."),
+    ],
+)
+def test_intervals_on_one_side_are_said_in_one_sentence(low, high, text):
+    effect = Effect((low + high) / 2, low, high, 3)
+    assert wording.against_zero({"a": effect, "b": effect}) == text
+
+
+@pytest.mark.parametrize(
+    ("errors", "text"),
+    [
+        ([50, 20, 5], "m: 5,000 at 1, 500 at 100, falling all the way."),
+        ([5, 20, 50], "m: 500 at 1, 5,000 at 100, rising all the way."),
+        ([5, 50, 20], "m: 500 at 1, 2,000 at 100."),
+    ],
+)
+def test_a_curve_says_which_way_it_went(errors, text):
+    runs = pd.DataFrame(
+        {"n": np.repeat([1, 10, 100], 2), "error": np.repeat(errors, 2) + np.tile([0.1, -0.1], 3)}
+    ).assign(what="m")
+    ax = plots.curves(
+        runs, "n", "error", "what", "Title", roles={"m": "teacher"}, xlabel="n", ylabel="error"
+    )
+    assert said(ax) == text
+
+
+def test_columns_of_marks_are_ranked_by_their_means_and_drawn_in_the_order_of_the_runs():
+    table = pd.DataFrame({"low\nest": [1.0, 0.0], "high": [5.0, 7.0]})
+    ax = plots.strips(table, "Title", ylabel="points")
+    assert said(ax) == "Means from the largest to the smallest: high 6, low est 0.5."
+    assert [c.get_offsets()[:, 1].tolist() for c in ax.collections[::2]] == [[1, 0], [5, 7]]
+
+
+def test_a_map_says_where_its_largest_values_are():
+    values = np.array([[0.0, 2.0], [-1.0, 0.0]])
+    text = said(plots.attribution_maps([values], ["seven"], title="Title"))
+    assert text == "seven: largest 2 in row 0, column 1; most negative −1 in row 1, column 0."
+    text = said(plots.attribution_maps([-values], ["seven"], title="Title"))
+    assert text == "seven: largest 1 in row 1, column 0; most negative −2 in row 0, column 1."
+    text = said(plots.attribution_maps([0 * values], ["seven"], title="Title"))
+    assert text == "seven: zero everywhere."
+
+
+def test_the_costs_of_explainers_are_labelled_at_their_marks_without_meeting():
+    table = pd.DataFrame(
+        [("a", 10, 0.5), ("a", 100, 0.1), ("b", 100, 0.099), ("c", 9000, 0.1)],
+        columns=["method", "rows", "error"],
+    )
+    ax = plots.error_against_cost(table, "Title", exact_rows=1e6)
+    assert "a (%): 50 at 10, 10 at 100, falling all the way." in said(ax)
+    assert ax.get_legend() is None
+    places = {t.get_text(): t.xy[1] for t in ax.texts}
+    low, high = np.log(ax.get_ylim())
+    assert np.log(places["a"]) - np.log(places["b"]) > 0.05 * (high - low)
+    assert places["c"] == pytest.approx(10)  # far to the right: nothing to make way for
+
+
+FRAMES = np.zeros((3, 1, 2, 2))
+
+
+def test_a_waterfall_says_what_the_followed_piece_brought_in_each_order():
+    axes = plots.waterfall(
+        {"one": FRAMES, "two": FRAMES},
+        {"one": [0.0, 2.0, 1.0], "two": [0.0, 0.5, 1.0]},
+        {"one": 1, "two": 2},
+        title="Title",
+        ylabel="logits",
+    )
+    assert said(axes) == "The step of the framed piece: 2 (one) and 0.5 (two)."
+    assert [bar.get_height() for bar in axes[0].patches] == [2.0, -1.0]
+    assert [bar.get_y() for bar in axes[0].patches] == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(("values", "place"), [([0.0, 1.0], 1), ([0.0, 1.0, 2.0], 3)])
+def test_a_waterfall_refuses_orders_that_do_not_fit(values, place):
+    with pytest.raises(ValueError, match="a place from 1"):
+        plots.waterfall({"a": FRAMES}, {"a": values}, {"a": place}, title="T", ylabel="y")
+
+
+def test_a_mean_that_settles_says_where_it_began_and_ended():
+    ax = plots.settling({"thirty": [4.0, 2.0]}, {"thirty": 2.9}, title="Title", ylabel="logits")
+    assert said(ax) == "thirty: 4 in the first order, 3 on average over 2, exactly 2.9."
+    assert ax.lines[0].get_ydata().tolist() == [4.0, 3.0]
+    with pytest.raises(ValueError, match="at least one order"):
+        plots.settling({"none": []}, {"none": 0.0}, title="Title", ylabel="logits")
+
+
+def test_show_puts_the_sentences_below_the_caption(capsys):
+    ax = plots.forest({"a": Effect(1, 0.5, 1.5, 5)}, "Title", xlabel="x")
+    plots.show(ax, "Mean effects with their intervals.")
+    assert "Mean effects with their intervals. From the largest" in capsys.readouterr().out
