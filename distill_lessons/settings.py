@@ -33,9 +33,9 @@ class Settings:
         dataset: a name in the catalogue of sources, or ``"folder:PATH"``.
         data_dir: where data sets are looked for and downloaded to.
         device: a torch device name, such as ``"cpu"`` or ``"cuda"``.
-        seed: decides which images are for training, validation and test, and the random examples of
-            lesson 03. Initial weights and the order of the images have seeds of their own, which
-            stand in the lessons' cells.
+        seed: decides which images are for training, validation and test, the random examples of
+            lesson 03, and everything in repeats that `fast.repeats` draws. Other initial weights
+            and orders of images have seeds of their own, which stand in the lessons' cells.
         strict: True under test: a claim that fails raises instead of only saying so.
         live: whether someone is watching: progress bars, widgets and buttons to predict are shown.
         checks: ``"say"``, or ``"raise"`` where an exercise that is not solved counts as an error.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from distill_lessons import evaluation, losses
 from distill_lessons.claims import Effect, mean_effect
 from distill_lessons.data import Split
-from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.fast.stacking import check_rows, fit_many, predict_many
 from distill_lessons.tensors import check_type
 from distill_lessons.training import check_callable
 
@@ -30,20 +30,27 @@ def sweep(
     alphas: Sequence[float],
     seeds: Sequence[int],
     steps: int,
+    rows: Tensor | None = None,
+    measured_rows: Tensor | None = None,
     **fit_arguments: Any,
 ) -> pd.DataFrame:
     """Distil a student for every combination of seed, T and alpha, and measure each.
+
+    A seed may have images and a teacher of its own, as those of `fast.repeats`.
 
     Args:
         build: makes the untrained student of a seed, such as ``lambda s: mlp(shape, 10, (32,),
             seed=s)``.
         transfer: the images to distil on.
-        z_teacher: the teacher's logits for them, ``(N, K)``.
+        z_teacher: the teacher's logits for them, ``(N, K)``, or one such table for each of the R
+            seeds, ``(R, N, K)``.
         measure: labelled images. To *choose* T or alpha these must be validation images.
         Ts: temperatures.
         alphas: weights of the hard term.
         seeds: one student each: initial weights and order of images.
         steps: optimiser steps of every student.
+        rows: the images that a seed's students may see, indices ``(R, n)``; by default all.
+        measured_rows: the images on which they are measured, ``(R, m)``; by default all.
         **fit_arguments: go to `fit_many`.
 
     Returns:
@@ -55,6 +62,7 @@ def sweep(
     check_callable(build=build)
     for argument, values in {"Ts": Ts, "alphas": alphas, "seeds": seeds}.items():
         check_type(argument, values, Iterable, "a list")
+    seeds = list(seeds)
     grid = list(itertools.product(seeds, Ts, alphas))
     if not grid:
         raise ValueError("seeds, Ts and alphas must each hold at least one value.")
@@ -65,6 +73,13 @@ def sweep(
     z = evaluation.first_answer(students[0], measure)  # (1, K)
     evaluation.labels_of("measure", measure, z.expand(len(measure), -1))
     run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
+    n_cells = len(grid) // len(seeds)
+    rows, measured_rows = (
+        None if r is None else check_rows(r, len(seeds), n).repeat_interleave(n_cells, 0)
+        for r, n in ((rows, len(transfer)), (measured_rows, len(measure)))
+    )
+    if isinstance(z_teacher, Tensor) and z_teacher.ndim == 3:
+        z_teacher = z_teacher.repeat_interleave(n_cells, 0)
     fit_many(
         students,
         transfer,
@@ -73,28 +88,39 @@ def sweep(
         T=run_Ts,
         alpha=run_alphas,
         seeds=run_seeds,
+        rows=rows,
         **fit_arguments,
     )
     frame = pd.DataFrame(grid, columns=["seed", "T", "alpha"])
-    return frame.join(measure_many(students, measure))
+    return frame.join(measure_many(students, measure, measured_rows))
 
 
-def measure_many(students: Sequence[nn.Module], split: Split) -> pd.DataFrame:
+def measure_many(
+    students: Sequence[nn.Module], split: Split, rows: Tensor | None = None
+) -> pd.DataFrame:
     """Return ``accuracy`` and ``loss`` of every student on a labelled split, one row each.
+
+    Args:
+        students: S nets of the same shape.
+        split: labelled images.
+        rows: the images on which each student is measured, indices ``(S, n)``; by default all.
 
     Raises:
         TypeError: if `students` are not nets, or `split` is not a Split.
-        ValueError: if an image has no label, or one that the students do not know, or a logit is
-            not finite.
+        ValueError: if an image has no label, or one that the students do not know, a logit is not
+            finite, or `rows` does not fit the students and the split.
     """
     _check_measured("split", split)
     z = predict_many(students, split.x)  # (S, N, K)
     for s, logits in enumerate(z):
         losses.check_logits(f"the answer of students[{s}]", logits)
-    y = evaluation.labels_of("split", split, z[0])
+    y = evaluation.labels_of("split", split, z[0]).expand(len(z), -1)  # (S, N)
+    if rows is not None:
+        rows = check_rows(rows, len(z), len(split)).to(y.device)
+        y = y.gather(1, rows)
+        z = z.gather(1, rows[..., None].expand(-1, -1, z.shape[2]))
     accuracy = (z.argmax(2) == y).float().mean(1)
-    log_q = torch.log_softmax(z, 2)
-    loss = -log_q.gather(2, y.expand(len(z), -1)[..., None])[..., 0].mean(1)
+    loss = -torch.log_softmax(z, 2).gather(2, y[..., None])[..., 0].mean(1)
     return pd.DataFrame({"accuracy": accuracy.tolist(), "loss": loss.tolist()})
 
 

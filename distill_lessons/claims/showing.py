@@ -47,7 +47,8 @@ def _check(made: Claim) -> str:
     numbers = f"(measured {made.effect}, needed {made.condition})"
     if made.holds:
         return page.quiet(f"✓ Check: {page.prose(f'{made.statement} {numbers}')}")
-    return page.box("bad", "✗ Check does not hold here.", page.prose(f"{made.statement} {numbers}"))
+    words = f"{made.statement} {numbers} {made.elsewhere}".rstrip()
+    return page.box("bad", "✗ Check does not hold here.", page.prose(words))
 
 
 def _line(made: Claim, sign: str) -> tuple[str, str, str]:
@@ -62,4 +63,5 @@ def _line(made: Claim, sign: str) -> tuple[str, str, str]:
     picture = page.interval_bar(
         value, low, high, bounds, tone="good" if made.holds else "bad", words=words
     )
-    return sign + page.prose(made.statement), picture, page.prose(words)
+    below = f"{words} {made.elsewhere}".rstrip()
+    return sign + page.prose(made.statement), picture, page.prose(below)

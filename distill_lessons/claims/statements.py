@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from distill_lessons import page, settings
 from distill_lessons.claims.effects import UNITS, Effect
 from distill_lessons.claims.showing import Shown
+from distill_lessons.course import atlas
+
+Verdict = Literal["holds", "fails", "open"]
 
 
 class ClaimFailed(AssertionError):
@@ -37,6 +40,14 @@ class Claim:
         return bool(over and under and measured and not np.isnan(ends).any())
 
     @property
+    def verdict(self) -> Verdict:
+        """`holds`, `fails` if the whole interval breaks a bound, else `open`: too wide to say."""
+        low, high = self.effect.low, self.effect.high
+        under = self.above is not None and high <= self.above
+        over = self.below is not None and low >= self.below
+        return "holds" if self.holds else "fails" if under or over else "open"
+
+    @property
     def condition(self) -> str:
         """The bound in words, in the effect's unit."""
         factor, word = UNITS[self.effect.unit]
@@ -53,9 +64,17 @@ class Claim:
         """Whether the number has no uncertainty: then it is a check and not a finding."""
         return self.effect.n == 1 and not self.effect.low < self.effect.high
 
+    @property
+    def elsewhere(self) -> str:
+        """What the atlas saw of a claim that does not hold, on data of this kind; else ``""``."""
+        if self.holds:
+            return ""
+        config = settings.load()
+        return atlas.seen_on_like_data(self.statement, config.dataset, config.profile)
+
     def __str__(self) -> str:
         """Return the statement, the measurement and the verdict."""
-        verdict = "holds" if self.holds else "does not hold here"
+        verdict = "holds" if self.holds else f"does not hold here. {self.elsewhere}".rstrip(". ")
         if self.exact:
             numbers = f"measured {self.effect}, needed {self.condition}"
             return f"Check: {self.statement} ({numbers}): {verdict}"
@@ -80,6 +99,7 @@ class Claim:
             "shown": str(self.effect),
             "condition": self.condition,
             "holds": self.holds,
+            "verdict": self.verdict,
         }
 
 

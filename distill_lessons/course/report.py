@@ -40,7 +40,8 @@ class ClaimRow:
         repeats: what the effect rests on, such as ``10 seeds``, or ``""`` for one number.
         wins: in how many of them the effect was positive, or ``""`` where that was not counted.
         needed: the bound in words.
-        holds: the verdict.
+        holds: whether it holds.
+        verdict: ``"holds"``, ``"fails"``, or ``"open"`` where the interval is too wide to say.
     """
 
     lesson: str
@@ -53,6 +54,7 @@ class ClaimRow:
     wins: str
     needed: str
     holds: bool
+    verdict: str = "open"
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,7 @@ def _row(data: Any, lesson: str, cell: int, line: str) -> ClaimRow:
         wins="" if effect.wins is None else str(effect.wins),
         needed=str(data["condition"]),
         holds=data["holds"] is True,
+        verdict=str(data.get("verdict", "holds" if data["holds"] is True else "open")),
     )
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state, vmap
 
-from distill_lessons import evaluation, training
+from distill_lessons import evaluation, losses, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
 from distill_lessons.fast import alike, batched, closed_form
@@ -56,8 +56,8 @@ def fit_many(
         students: S nets of the same shape, each with its own weights, without dropout or batch
             normalisation.
         split: the images.
-        z_teacher: the teacher's logits for them, ``(N, K)``; may be left out where every alpha
-            is 1.
+        z_teacher: the teacher's logits for them, ``(N, K)``; or, where every student has a teacher
+            of its own, one such table each, ``(S, N, K)``. May be left out where every alpha is 1.
         steps: optimiser steps of every student.
         T: temperature, one for all or one per student.
         alpha: weight of the hard term, one for all or one per student.
@@ -103,16 +103,23 @@ def fit_many(
         check_loss(loss)
         alphas = [0.0] * n_students  # whether labels are needed, the loss must know
     rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows
-    check_numbers("rows", rows)
-    rows = rows.cpu()
-    _check_rows(rows, alphas, split)
+    rows = check_rows(rows, n_students, len(split)).cpu()
+    _check_labelled(rows, alphas, split)
     if z_teacher is None:
         if loss is None and any(a < 1 for a in alphas):
             raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
         z = evaluation.predict(students[0], split.x[:1])  # (1, K)
         z_teacher = torch.zeros_like(z).expand(len(split), -1)  # it will weigh nothing
+    own = isinstance(z_teacher, Tensor) and z_teacher.ndim == 3
+    if own and len(z_teacher) != n_students:
+        raise ValueError(
+            f"z_teacher has {len(z_teacher)} tables for {n_students} students; give each its own, "
+            "(S, N, K), or one for all, (N, K)."
+        )
     for t, a in set(zip(Ts, alphas, strict=True)):
-        check_distillation(students[0], split, z_teacher, t, a)
+        check_distillation(students[0], split, z_teacher[0] if own else z_teacher, t, a)
+    if own:
+        losses.check_logits("z_teacher", z_teacher.flatten(0, 1))
     z_teacher = closed_form.wide(z_teacher, split.x)
 
     starts = range(0, n_students, chunk)
@@ -122,7 +129,9 @@ def fit_many(
             _fit_chunk(
                 students[part],
                 split,
-                _distillation(z_teacher, Ts[part], alphas[part]) if loss is None else _each(loss),
+                _each(loss)
+                if loss is not None
+                else _distillation(z_teacher[part] if own else z_teacher, Ts[part], alphas[part]),
                 seeds[part],
                 rows[part],
                 steps,
@@ -139,9 +148,11 @@ _Gradient = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def _distillation(z_teacher: Tensor, T: Sequence[float], alpha: Sequence[float]) -> _Gradient:
     Ts, weights = closed_form.terms(T, alpha, z_teacher)
+    each = torch.arange(len(z_teacher), device=z_teacher.device)[:, None]  # (S, 1)
 
     def gradient(z: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        target = closed_form.targets(z_teacher[index], y, Ts)
+        rows = z_teacher[each, index] if z_teacher.ndim == 3 else z_teacher[index]  # (S, B, K)
+        target = closed_form.targets(rows, y, Ts)
         return closed_form.gradient(z, target, Ts, weights)
 
     return gradient
@@ -204,12 +215,22 @@ def _fit_chunk(
                 tensor.copy_((params if name in params else buffers)[name][s])
 
 
-def _check_rows(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
-    n_students = len(alphas)
+def check_rows(rows: Tensor, n_students: int, n_images: int) -> Tensor:
+    """Return the indices of each student's own images, ``(S, n)``, if they are that.
+
+    Raises:
+        TypeError: if `rows` is not a tensor of numbers.
+        ValueError: if its shape is another, or an index is not one of an image.
+    """
+    check_numbers("rows", rows)
     if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
         raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
-    if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < len(split):
-        raise ValueError(f"rows must hold int64 indices of images, from 0 to {len(split) - 1}.")
+    if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < n_images:
+        raise ValueError(f"rows must hold int64 indices of images, from 0 to {n_images - 1}.")
+    return rows
+
+
+def _check_labelled(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
     labels = class_labels("split.y", split.y)
     labelled = (labels.cpu()[rows] != UNLABELLED).any(1).tolist()
     for s, (alpha, some) in enumerate(zip(alphas, labelled, strict=True)):
