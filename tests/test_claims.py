@@ -216,6 +216,7 @@ def test_ipython_gets_the_claim_as_data() -> None:
         "shown": "+7.0 points, 95 % interval [+6.0, +8.0], 4 seeds, 3 wins",
         "condition": "above 5 points",
         "holds": True,
+        "verdict": "holds",
     }
     assert bundle["text/plain"] == str(made)
     assert "✓ Finding." in bundle["text/html"]
