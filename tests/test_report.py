@@ -89,6 +89,7 @@ def test_claims_are_read_from_the_outputs() -> None:
         wins="15",
         needed="above 5 points",
         holds=True,
+        verdict="holds",
     )
     assert (rows[1].effect, rows[1].interval, rows[1].holds) == ("not a number", "", False)
 
