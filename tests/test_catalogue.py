@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distill_lessons.course import tables
+from distill_lessons.course import tables, way
+from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.catalogue import LESSONS
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,43 @@ def test_the_map_of_the_course_names_every_core_lesson() -> None:
     (drawn,) = ["".join(c["source"]) for c in cells if "course_map(" in "".join(c["source"])]
     core = [number for number, lesson in LESSONS.items() if lesson.core and number != "00"]
     assert [number for number in core if number not in drawn] == []
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_under_its_heading_a_lesson_shows_the_way(number: str) -> None:
+    text = text_cells(LESSONS[number].notebook)[0]
+    lines = text.split(way.BEGIN)[1].split(way.END)[0]
+    assert lines.count("you are here") == 1
+    assert f"**{number}, you are here**" in lines
+    at = list(LESSONS).index(number)
+    for step, mark in ((-1, "[← {}"), (1, "[{}")):
+        if 0 <= at + step < len(LESSONS):
+            beside = list(LESSONS.values())[at + step]
+            words = f"{beside.number} {beside.title}" + (" →" if step == 1 else "")
+            assert f"{mark.format(words)}]({beside.notebook}.ipynb)" in lines
+    for made in catalogue.of_lesson(number).values():
+        assert f" · {made.title}](#Exercise-" in lines
+        assert f", {made.minutes} minutes" in lines
+
+
+def test_the_way_is_replaced_and_the_rest_of_the_cell_stays() -> None:
+    lesson = LESSONS["02"]
+    notebook = {
+        "cells": [
+            {"cell_type": "markdown", "source": "# Title\n\nA text."},
+            {"cell_type": "markdown", "source": "## Why *this* T²\n### Exercise 1 · Odds by hand"},
+            {"cell_type": "code", "source": "## no heading"},
+        ]
+    }
+    for _ in range(2):
+        way.write(notebook, lesson)
+    text = "".join(notebook["cells"][0]["source"])
+    assert text.startswith(f"# Title\n\n{way.BEGIN}\n")
+    assert text.endswith(f"\n{way.END}\n\nA text.")
+    assert text.count(way.BEGIN) == 1
+    assert "- [Why *this* T²](#Why-this-T%C2%B2)\n    - [Exercise 1 · Odds by hand](#" in text
+    assert "no heading" not in text
+    assert way.without(text) == "# Title\n\nA text."
 
 
 def test_the_pages_show_what_the_catalogue_says() -> None:

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from distill_lessons.course.cli import app
-from distill_lessons.exercises import catalogue
+from distill_lessons.exercises import catalogue, record
 from distill_lessons.exercises.exercise import Exercise
-from distill_lessons.exercises.overview import overview
+from distill_lessons.exercises.overview import overview, show
 
 
 def made(lesson: str, name: str, title: str) -> Exercise:
@@ -84,3 +84,20 @@ def test_with_the_record_off_the_command_says_so(monkeypatch) -> None:
     result = CliRunner().invoke(app, ["progress"])
     assert result.exit_code == 2
     assert "DISTILL_RECORD" in result.output
+
+
+def test_a_lesson_says_what_is_solved_to_a_person_with_a_record(
+    front_end, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("DISTILL_RECORD", str(tmp_path / "progress.json"))
+    first, *others = catalogue.of_lesson("02").values()
+    record.note(first.key, state=record.SOLVED, tries=1)
+    show("02")
+    ((markup, text),) = front_end.outputs
+    assert text == f"1 of {1 + len(others)} exercises solved"
+    assert f"<li>✓ {first.title}: solved, 1 try</li>" in markup
+    assert markup.count("<li>○ ") == len(others)
+    for name, value in {"DISTILL_RECORD": "0", "DISTILL_LIVE": "0"}.items():
+        monkeypatch.setenv(name, value)
+        show("02")
+    assert len(front_end.outputs) == 1

@@ -47,6 +47,21 @@ def test_links_lead_from_page_to_page(tmp_path: Path) -> None:
     assert first.read_bytes() == before
 
 
+def test_code_that_a_notebook_folds_away_is_not_on_its_page(tmp_path: Path) -> None:
+    outputs = [v4.new_output("stream", name="stdout", text="what it printed")]
+    folded = {"jupyter": {"source_hidden": True}}
+    cells = [
+        v4.new_code_cell("import_this_and_that()", metadata=folded, outputs=outputs),
+        v4.new_code_cell("seen_as_ever()"),
+    ]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "00_first.ipynb")
+    (page,) = pages.write([tmp_path / "00_first.ipynb"], tmp_path / "site")
+    text = page.read_text(encoding="utf-8")
+    assert "import_this_and_that" not in text
+    assert "what it printed" in text
+    assert "seen_as_ever" in text
+
+
 def test_what_makes_no_page_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     good, bad = notebook(tmp_path, "00_good", "# Good"), tmp_path / "01_bad.ipynb"
     bad.write_text('{"cells": null}')

@@ -49,11 +49,19 @@ def write(notebooks: Sequence[Path], out: Path) -> list[Path]:
         except Exception as error:  # a file may hold anything
             raise ValueError(f"{path} is not a readable notebook.") from error
         about = {"metadata": {"name": title_of(notebook, path.stem)}}
-        page, _ = exporter.from_notebook_node(_linked(notebook, stems), resources=about)
+        page, _ = exporter.from_notebook_node(_linked(_folded(notebook), stems), resources=about)
         pages[out / f"{path.stem}.html"] = page
     out.mkdir(parents=True, exist_ok=True)
     files.write_all(pages)
     return list(pages)
+
+
+def _folded(notebook: Any) -> Any:
+    """Leave out the code that a notebook shows folded, in place."""
+    for cell in notebook.cells:
+        if cell.metadata.get("jupyter", {}).get("source_hidden") is True:
+            cell.metadata["transient"] = {"remove_source": True}
+    return notebook
 
 
 def _linked(notebook: Any, stems: Collection[str]) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_lessons import files
-from distill_lessons.course import lessons
+from distill_lessons.course import lessons, way
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.catalogue import LESSONS, Lesson
 from distill_lessons.grading import stubs
@@ -38,17 +38,21 @@ def pages(notebooks: Path) -> dict[Path, str]:
     readme, guide = root / "README.md", root / "INSTRUCTORS.md"
     guided = filled(guide.read_text(encoding="utf-8"), "goals", goals())
     front = filled(readme.read_text(encoding="utf-8"), "address", where(address(root)))
-    notebook = json.loads(start.read_bytes())
-    here = [c for c in notebook["cells"] if "<!-- lessons: begin -->" in "".join(c["source"])]
-    for cell in here:
-        text = filled("".join(cell["source"]), "lessons", questions("", here=lessons.START))
-        cell["source"] = text.splitlines(keepends=True)
-    return {
+    written = {
         readme: filled(front, "lessons", questions(f"{notebooks.name}/")),
         guide: filled(guided, "minutes", minutes(notebooks)),
-        start: json.dumps(notebook, indent=1, ensure_ascii=False) + "\n",
         stubs.RECORD: stubs.record(notebooks),
     }
+    for lesson in LESSONS.values():
+        path = notebooks / f"{lesson.notebook}.ipynb"
+        notebook = json.loads(path.read_bytes())
+        for cell in notebook["cells"] if path == start else []:
+            if "<!-- lessons: begin -->" in "".join(cell["source"]):
+                text = filled("".join(cell["source"]), "lessons", questions("", here=path.name))
+                cell["source"] = text.splitlines(keepends=True)
+        way.write(notebook, lesson)
+        written[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    return written
 
 
 def address(root: Path) -> str:
@@ -161,7 +165,7 @@ def minutes(notebooks: Path) -> str:
 def to_read(notebooks: Path, lesson: Lesson) -> int:
     """Return the estimated minutes of reading a lesson, to the nearest five."""
     cells = json.loads((notebooks / f"{lesson.notebook}.ipynb").read_bytes())["cells"]
-    text = [_source(cell) for cell in cells if cell["cell_type"] == "markdown"]
+    text = [way.without(_source(cell)) for cell in cells if cell["cell_type"] == "markdown"]
     code = [cell for cell in cells if cell["cell_type"] == "code" and _source(cell).strip()]
     words = sum(len(re.sub(r"<[^>]*>", "", cell).split()) for cell in text)
     return 5 * max(1, round((words / WORDS_A_MINUTE + len(code) * MINUTES_A_CELL) / 5))

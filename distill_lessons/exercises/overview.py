@@ -1,9 +1,11 @@
-"""What a learner has solved so far, lesson by lesson, as text."""
+"""What a learner has solved so far: all lessons as text, or one as a line that folds open."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
+from distill_lessons import page, settings
 from distill_lessons.exercises import catalogue, record
 from distill_lessons.exercises.exercise import Exercise
 
@@ -26,6 +28,26 @@ def overview(entries: Mapping[str, record.Entry]) -> str:
         blocks.append("\n".join(lines))
         solved, total = solved + sum(done), total + len(done)
     return "\n\n".join([*blocks, f"{solved} of {total} exercises solved."])
+
+
+def show(lesson: str) -> None:
+    """Show how many exercises of a lesson are solved, and which, to a learner with a record.
+
+    Args:
+        lesson: two digits.
+    """
+    config = settings.load()
+    if not config.live or config.record is None:
+        return
+    entries, _ = record.read(config.record)
+    lines = [_line(made, entries.get(made.key)) for made in catalogue.of_lesson(lesson).values()]
+    head = f"{sum(line.startswith('✓') for line in lines)} of {len(lines)} exercises solved"
+    listed = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    markup = (
+        f"<details><summary><small>{head}</small></summary>"
+        f'<ul style="list-style:none;margin:.2em 0">{listed}</ul></details>'
+    )
+    page.show(markup, head)
 
 
 def _line(exercise: Exercise, entry: record.Entry | None) -> str:
