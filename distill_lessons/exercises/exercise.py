@@ -10,6 +10,8 @@ notebooks.
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import io
 import traceback
 import warnings
@@ -221,14 +223,14 @@ class Exercise:
     def expected(self, seed: int) -> list[Any]:
         """Return for every case that `seed` draws what is compared, of the right answer."""
         assert self.judged_by is not None
-        return self._all_seen(self.judged_by.reference, seed)
+        return copy.deepcopy(_seen_of(self, self.judged_by.reference, seed))
 
     def _recognise(self, seen: Sequence[Any], seed: int) -> Mistake | None:
         """Find the classic mistake that gives these very outputs."""
         assert self.judged_by is not None
         for mistake in self.judged_by.mistakes:
             try:
-                theirs = self._all_seen(mistake.answer, seed)
+                theirs = _seen_of(self, mistake.answer, seed)
             except Exception:
                 continue  # this mistake does not even run on every case
             if not any(map(difference, seen, theirs, [self.tolerance] * len(seen))):
@@ -278,6 +280,15 @@ class Exercise:
         if abs(got - expected) <= CLOSE * abs(expected):
             return Verdict("not yet", f"Close: {got:g} is less than {CLOSE:.0%} too {side}.")
         return Verdict("not yet", f"Off: {got:g} is too {side}.")
+
+
+@functools.lru_cache(maxsize=256)
+def _seen_of(exercise: Exercise, answer: Any, seed: int) -> list[Any]:
+    """Return what is compared of an answer of the course's own, which a check asks for each time.
+
+    A seed draws the same questions always, so the course's answers to them are always the same.
+    """
+    return exercise._all_seen(answer, seed)
 
 
 def _raised(error: BaseException, answer: Any) -> str:

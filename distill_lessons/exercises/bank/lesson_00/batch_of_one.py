@@ -12,8 +12,8 @@ from distill_lessons.exercises.parts import Case
 def _batches(seed: int) -> list[Case]:
     rng = dice(seed)
     return [
-        Case("x of shape (5, 1, 8, 8)", (torch.rand(5, 1, 8, 8, generator=rng),)),
-        Case("x of shape (2, 3, 4, 6)", (torch.rand(2, 3, 4, 6, generator=rng),)),
+        Case("x of shape (5, 1, 8, 8)", (torch.randn(5, 1, 8, 8, generator=rng),)),
+        Case("x of shape (2, 3, 4, 6)", (torch.randn(2, 3, 4, 6, generator=rng),)),
     ]
 
 

@@ -22,10 +22,17 @@ def _loss_curves(seed: int) -> list[Case]:
             (torch.tensor([0.5, 0.25, 0.375]), 0.125),
         ),
     ]
-    for _ in range(2):
+    for losses, what in (
+        ([0.25, 0.375, 0.125], "the first epoch"),
+        ([0.5, 0.2505, 0.375, 0.1875], "just above is not enough"),
+    ):
+        cases.append(
+            Case(f"valid_loss = {losses}, tau = 0.25: {what}", (torch.tensor(losses), 0.25))
+        )
+    for earliest in (2, 20):
         # Above tau until some epoch, lower still later, above it again at the end.
         curve = torch.tensor(rng.uniform(0.3, 0.9, 30)).float()
-        first = int(rng.integers(2, 20))
+        first = int(rng.integers(earliest, 24))
         curve[first], curve[first + 3], curve[first + 6] = 0.1875, 0.0625, 0.125
         cases.append(Case("a curve of 30 epochs, tau = 0.25", (curve, 0.25)))
     return cases
@@ -89,6 +96,11 @@ judging = Judging(
             "strictly below",
             lambda valid_loss, tau: _first_below(valid_loss, tau - 1e-6),
             "A loss equal to the threshold is accepted too: at most tau, not below it.",
+        ),
+        Mistake(
+            "nearly good enough",
+            lambda valid_loss, tau: _first_below(valid_loss, 1.01 * tau),
+            "You accept a loss just above the threshold. It has to be at most tau, unrounded.",
         ),
         Mistake(
             "argmax of nothing",

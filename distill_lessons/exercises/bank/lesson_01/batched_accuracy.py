@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from distill_lessons import evaluation
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import StillDropout
 from distill_lessons.exercises.parts import Case
 
 
@@ -25,7 +26,8 @@ def _labelled_batches(seed: int) -> list[Case]:
     rng = dice(seed)
     small = _normed(torch.zeros(2), torch.ones(2))
     x_small = torch.tensor([[2, 1], [3, 0], [4, 1.5], [2, 3], [5, 1]])
-    larger = _normed(2 * torch.randn(3, generator=rng), 0.5 + torch.rand(3, generator=rng))
+    norm = _normed(2 * torch.randn(3, generator=rng), 0.5 + torch.rand(3, generator=rng))
+    larger = nn.Sequential(norm, StillDropout()).train()
     n = 22 + int(torch.randint(7, (), generator=rng))
     x = torch.randn(n, 3, generator=rng)
     # Mostly right in the two full batches, and once in the last, smaller one.
@@ -38,7 +40,7 @@ def _labelled_batches(seed: int) -> list[Case]:
             "are not",
             (small, x_small, torch.tensor([0, 0, 0, 0, 1]), 3),
         ),
-        Case(f"{n} images in batches of 10", (larger, x, y, 10)),
+        Case(f"{n} images in batches of 10, a net with dropout as well", (larger, x, y, 10)),
     ]
 
 
@@ -101,6 +103,13 @@ def _in_train_mode(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> f
     return _share(nn.Identity(), z, y)
 
 
+def _dropout_stays(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
+    model.eval()
+    for layer in model.children():
+        layer.train(isinstance(layer, StillDropout))
+    return _in_train_mode(model, x, y, batch_size)
+
+
 judging = Judging(
     reference=_in_batches,
     mistakes=(
@@ -115,6 +124,17 @@ judging = Judging(
             "counted",
             lambda model, x, y, batch_size: len(y) * _in_batches(model, x, y, batch_size),
             "That is the number of right answers; return their fraction.",
+        ),
+        Mistake(
+            "wrong answers",
+            lambda model, x, y, batch_size: 1 - _in_batches(model, x, y, batch_size),
+            "That is the fraction of wrong answers; return that of the right ones.",
+        ),
+        Mistake(
+            "the batch norm alone",
+            _dropout_stays,
+            "Only part of the net is in eval mode. `model.eval()` reaches every layer; setting "
+            "`training` or a single layer does not.",
         ),
         Mistake(
             "train mode",

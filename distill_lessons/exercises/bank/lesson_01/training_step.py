@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import StillDropout, flat_weights
 from distill_lessons.exercises.parts import Case
 
 
@@ -24,7 +25,13 @@ def _linear(weight: Tensor) -> nn.Linear:
 
 def _steps(seed: int) -> list[Case]:
     rng = dice(seed)
-    small, larger = _linear(torch.zeros(2, 2)), _linear(torch.randn(3, 4, generator=rng))
+    small = _linear(torch.zeros(2, 2))
+    first, last = (_linear(torch.randn(*shape, generator=rng)) for shape in ((6, 4), (3, 6)))
+    larger = nn.Sequential(first, nn.Tanh(), StillDropout(), last)
+    layers = [
+        {"params": first.parameters(), "lr": 0.5},
+        {"params": last.parameters(), "lr": 0.125, "weight_decay": 0.25},
+    ]
     x, y = torch.randn(5, 4, generator=rng), torch.randint(3, (5,), generator=rng)
     return [
         Case(
@@ -32,8 +39,9 @@ def _steps(seed: int) -> list[Case]:
             (small, torch.optim.SGD(small.parameters(), 1.0), torch.eye(2), torch.arange(2)),
         ),
         Case(
-            "a linear net with random weights, five images, learning rate 0.5",
-            (larger, torch.optim.SGD(larger.parameters(), 0.5), x, y),
+            "a net of two layers with dropout, five images, momentum 0.5, a learning rate of 0.5 "
+            "for the first layer and of 0.125 for the last",
+            (larger, torch.optim.SGD(layers, momentum=0.5), x, y),
         ),
     ]
 
@@ -41,12 +49,11 @@ def _steps(seed: int) -> list[Case]:
 def _two_steps(
     step: Callable[..., Any], model: nn.Module, optimizer: Any, x: Tensor, y: Tensor
 ) -> dict[str, Any] | None:
-    weights = [nn.utils.parameters_to_vector(model.parameters()).tolist()]
-    losses = []
+    weights, losses = [flat_weights(model)], []
     for n in (len(x), 1):
         losses.append(step(model, optimizer, x[:n], y[:n]))
-        weights.append(nn.utils.parameters_to_vector(model.parameters()).tolist())
-    if losses == [None, None] and weights[0] == weights[-1]:
+        weights.append(flat_weights(model))
+    if losses == [None, None] and torch.equal(weights[0], weights[-1]):
         return None  # left blank
     return {
         "the loss that the step returns": losses[0],
@@ -85,27 +92,58 @@ from distill_lessons.exercises.parts import Judging, Mistake
 def _step(
     loss: Callable[[Tensor, Tensor], Tensor],
     *,
-    moves: bool = True,
+    moves: Callable[[nn.Module, Any], None] = lambda model, optimizer: optimizer.step(),
     clears: bool = True,
     late: bool = False,
+    mode: bool = True,
 ) -> Callable[..., float]:
-    """Return a step of gradient descent that needs no optimiser, with room for mistakes."""
+    """Return a step whose gradients are found without backward, with room for mistakes."""
 
     def step(model: nn.Module, optimizer: Any, x: Tensor, y: Tensor) -> float:
-        value = loss(model(x), y)
-        for weight, slope in zip(
-            model.parameters(), torch.autograd.grad(value, list(model.parameters())), strict=True
-        ):
+        value = loss(model.train(mode)(x), y)
+        weights = list(model.parameters())
+        for weight, slope in zip(weights, torch.autograd.grad(value, weights), strict=True):
             old = None if clears else weight.grad
             weight.grad = slope if old is None else slope + old
-            weight.data -= moves * optimizer.param_groups[0]["lr"] * weight.grad
+        moves(model, optimizer)
         return float(loss(model(x), y) if late else value)
 
     return step
 
 
+def _by_hand(model: nn.Module, optimizer: Any) -> None:
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.data -= group["lr"] * weight.grad
+
+
+def _at_one_rate(model: nn.Module, optimizer: Any) -> None:
+    for weight in model.parameters():
+        weight.data -= optimizer.param_groups[0]["lr"] * weight.grad
+
+
+def _by_a_fresh_one(model: nn.Module, optimizer: Any) -> None:
+    type(optimizer)([dict(group) for group in optimizer.param_groups]).step()
+
+
+def _by_a_plain_one(model: nn.Module, optimizer: Any) -> None:
+    torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"]).step()
+
+
+def _last_layer(model: nn.Module, optimizer: Any) -> None:
+    for weight in list(model.parameters())[:-2]:
+        weight.grad = None
+    optimizer.step()
+
+
 def _mean_loss(z: Tensor, y: Tensor) -> Tensor:
     return -z.log_softmax(1)[torch.arange(len(y)), y].mean()
+
+
+OWN = (
+    "The weights were not moved by the optimiser that was given. It knows more than one learning "
+    "rate: momentum from the step before, a rate for each layer, weight decay. Call its `step`."
+)
 
 
 judging = Judging(
@@ -119,7 +157,7 @@ judging = Judging(
         ),
         Mistake(
             "nothing moves",
-            _step(_mean_loss, moves=False),
+            _step(_mean_loss, moves=lambda model, optimizer: None),
             "The weights stay where they were. Look for backward, for the optimiser's step, and "
             "for gradients that are cleared between the two.",
         ),
@@ -140,12 +178,27 @@ judging = Judging(
             _step(_mean_loss, late=True),
             "You return the loss after the weights have moved; return the loss before the step.",
         ),
+        *(
+            Mistake(f"an optimiser of its own, {number}", _step(_mean_loss, moves=moves), OWN)
+            for number, moves in enumerate(
+                (_by_hand, _at_one_rate, _by_a_fresh_one, _by_a_plain_one), start=1
+            )
+        ),
+        Mistake(
+            "eval mode",
+            _step(_mean_loss, mode=False),
+            "The net was in eval mode, where dropout does nothing. A training step runs in train "
+            "mode, in which the net came.",
+        ),
+        Mistake(
+            "the last layer only",
+            _step(_mean_loss, moves=_last_layer),
+            "Only the last layer moves. The step is for all weights of the model.",
+        ),
     ),
 )
 
 # ==== Solution ====================================================================================
-
-import numpy as np
 
 
 # The order matters at two places: gradients are cleared before backward adds new ones, and the
@@ -158,20 +211,18 @@ def training_step(model, optimizer, x, y):
     return loss.item()
 
 
-def sgd_in_numpy(model, optimizer, x, y):
-    """For a linear net the gradient is (q - one-hot) times the input."""
-    with torch.no_grad():
-        z = model(x).double().numpy()
-        q = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-        loss = -np.log(q[range(len(y)), y]).mean()
-        error = torch.tensor((q - np.eye(q.shape[1])[y]) / len(y)).float()
-        rate = optimizer.param_groups[0]["lr"]
-        model.weight -= rate * error.T @ x
-        model.bias -= rate * error.sum(0)
-    return loss
+def step_with_a_closure(model, optimizer, x, y):
+    def closure():
+        optimizer.zero_grad()
+        loss = F.nll_loss(model(x).log_softmax(1), y)
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure)
 
 
 def cleared_at_the_end(model, optimizer, x, y):
+    model.train()
     q = model(x).softmax(1)
     loss = -q.gather(1, y[:, None]).log().mean()
     loss.backward()
@@ -180,4 +231,13 @@ def cleared_at_the_end(model, optimizer, x, y):
     return loss  # a tensor with its graph
 
 
-other_ways = [sgd_in_numpy, cleared_at_the_end]
+def asked_twice(model, optimizer, x, y):
+    with torch.no_grad():
+        before = F.cross_entropy(model(x), y)
+    optimizer.zero_grad(set_to_none=False)
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    return before.numpy()
+
+
+other_ways = [step_with_a_closure, cleared_at_the_end, asked_twice]

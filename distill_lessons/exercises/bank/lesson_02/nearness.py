@@ -13,12 +13,17 @@ def _distances(seed: int) -> list[Case]:
     rng = dice(seed)
     line = torch.tensor([[0.0], [1.0], [3.0], [10.0]])
     far, labels = torch.cdist(line, line), torch.tensor([0, 0, 1, 1])
+    touching = torch.tensor([[0.0], [2.0], [2.0], [7.0]])
     plane = torch.randn(14, 2, generator=rng)
     three = torch.tensor([2, 0, 1, 0, 1, 2, 2, 1, 1, 0, 1, 1, 2, 1])
     on_a_line = "images of class 0 at 0 and 1 on a line, of class 1 at 3 and 10"
     return [
         Case(f"{on_a_line}; a = 0, b = 1", (far, labels, 0, 1)),
         Case(f"{on_a_line}; a = 1, b = 0", (far.clone(), labels.clone(), 1, 0)),
+        Case(
+            "images of class 0 at 0 and 2 on a line, of class 1 at 2 and 7; a = 0, b = 1",
+            (torch.cdist(touching, touching), labels.clone(), 0, 1),
+        ),
         Case("14 images of three classes; a = 2, b = 1", (torch.cdist(plane, plane), three, 2, 1)),
     ]
 
@@ -87,6 +92,12 @@ judging = Judging(
             "the farthest",
             lambda far, labels, a, b: -_block(far, labels, a, b).max(1).mean(),
             "You take the farthest image of class b, not the nearest.",
+        ),
+        Mistake(
+            "zeros left out",
+            lambda far, labels, a, b: _by_mask(far.masked_fill(far == 0, np.inf), labels, a, b),
+            "You leave out distances of 0. Two images of different classes may be alike, and then "
+            "0 is the distance to the nearest.",
         ),
         Mistake(
             "one number an image",

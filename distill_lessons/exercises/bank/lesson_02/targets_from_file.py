@@ -17,6 +17,7 @@ def _saved(seed: int) -> list[Case]:
         Case("z = [[log 16, log 4, log 1]], T = 2", (ODDS.clone(), 2.0)),
         Case("z of shape (3, 5), T = 4", (4 * torch.randn(3, 5, generator=rng), 4.0)),
         Case("z = [[150, 10, 0]], T = 20", (torch.tensor([[150.0, 10.0, 0.0]]), 20.0)),
+        Case("z of shape (2, 3), T = 0.5", (torch.randn(2, 3, generator=rng), 0.5)),
     ]
 
 

@@ -14,11 +14,12 @@ ODDS = torch.tensor([[16.0, 4.0, 1.0]]).log()  # at T = 2 the odds are 4 : 2 : 1
 
 def _logits(seed: int) -> list[Case]:
     rng = dice(seed)
-    large = torch.tensor([[1000.0, 998.0, 0.0], [-1000.0, -1001.0, -1002.0]])
+    large = torch.tensor([[1000.0, 998, 0], [-1000, -1001, -1002], [0, 240, 200]])
+    close = torch.tensor([[20.0, 20.0 - 2**-10, 0.0]])
     return [
         Case("z = [[log 16, log 4, log 1]], T = 2", (ODDS.clone(), 2.0)),
-        Case("z = [[1000, 998, 0], [−1000, −1001, −1002]], T = 2", (large, 2.0)),
-        Case("z = [[20, 20, 0]], T = 0.001", (torch.tensor([[20.0, 20.0, 0.0]]), 0.001)),
+        Case("z = [[1000, 998, 0], [−1000, −1001, −1002], [0, 240, 200]], T = 2", (large, 2.0)),
+        Case("z = [[20, 20 − 1/1024, 0]], T = 1/1024", (close, 2**-10)),
         Case("z of shape (4, 5), T = 4", (3 * torch.randn(4, 5, generator=rng), 4.0)),
         Case("z of shape (3, 3), T = 0.5", (torch.randn(3, 3, generator=rng), 0.5)),
     ]
@@ -87,6 +88,12 @@ judging = Judging(
             _by_mean,
             "You subtract the mean of each row. The largest logit may still lie far above it, and "
             "its exp is still inf.",
+        ),
+        Mistake(
+            "the minimum subtracted",
+            lambda z, T: _to_the_letter(z - z.amin(1, keepdim=True), T),
+            "You subtract the smallest logit of each row. Then no exponent is below 0, and the "
+            "largest may be far above it: exp of it is still inf.",
         ),
         Mistake(
             "clamped above",

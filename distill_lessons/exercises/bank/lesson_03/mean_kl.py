@@ -13,11 +13,13 @@ def _distributions(seed: int) -> list[Case]:
     rng = dice(seed)
     p, q = (2 * torch.randn(2, 4, 10, generator=rng)).softmax(2)
     more_p, more_q = torch.randn(2, 6, 3, generator=rng).softmax(2)
+    sure = torch.tensor([[0.99, 0.0099, 0.0001], [0.0002, 0.0008, 0.999]])
     by_hand = torch.tensor([[0.7, 0.2, 0.1]]), torch.tensor([[0.5, 0.25, 0.25]])
     return [
         Case("p = [[0.7, 0.2, 0.1]], q = [[0.5, 0.25, 0.25]]", by_hand),
         Case("four images, ten classes", (p, q)),
         Case("six images, three classes", (more_p, more_q)),
+        Case("two images of which p is nearly sure", (sure, more_q[:2].clone())),
     ]
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons import losses
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import with_its_gradient
 from distill_lessons.exercises.parts import Case
 
 
 def _labelled(seed: int) -> list[Case]:
     rng = dice(seed)
     z_student, z_teacher = 3 * torch.randn(2, 5, 10, generator=rng)
-    more_student, more_teacher = 2 * torch.randn(2, 3, 4, generator=rng)
-    y, more_y = torch.randint(10, (5,), generator=rng), torch.randint(4, (3,), generator=rng)
+    y = torch.randint(10, (5,), generator=rng)
+    more = (*2 * torch.randn(2, 3, 4, generator=rng), torch.randint(4, (3,), generator=rng))
     by_hand = (
         torch.tensor([[1.0, 2.0, 0.0], [0.0, 2.0, 1.0]]),
         torch.tensor([[4.0, 2.0, 0.0], [0.0, 6.0, 4.0]]),
@@ -22,9 +24,9 @@ def _labelled(seed: int) -> list[Case]:
     return [
         Case("the tiny batch of this lesson, T = 2, alpha = 0.3", (*by_hand, 2.0, 0.3)),
         Case("five images, ten classes, T = 4, alpha = 0.1", (z_student, z_teacher, y, 4.0, 0.1)),
-        Case(
-            "three images, four classes, T = 1, alpha = 0.8",
-            (more_student, more_teacher, more_y, 1.0, 0.8),
+        *(
+            Case(f"three images, four classes, T = {T:g}, alpha = {alpha:g}", (*more, T, alpha))
+            for T, alpha in ((0.5, 0.8), (2.0, 0.0), (8.0, 1.0))
         ),
     ]
 
@@ -45,17 +47,26 @@ exercise = Exercise(
         "of the other term is `(1 - alpha) * T**2`.",
     ),
     cases=_labelled,
+    ask=with_its_gradient,
+    not_by=(losses.kd_loss, losses.kl_divergence),
 )
 
 # ==== Judging =====================================================================================
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
 from distill_lessons import losses
 from distill_lessons.exercises.bank.lesson_03.common import softmaxes
+from distill_lessons.exercises.nets import NO_WAY_BACK
 from distill_lessons.exercises.parts import Judging, Mistake
+
+
+def _kl(above: Tensor, below: Tensor, T: float) -> Tensor:
+    p, q = ((z / T).log_softmax(1) for z in (above, below))
+    return (p.exp() * (p - q)).sum(1)
 
 
 def _hard(z: Tensor, y: Tensor) -> Tensor:
@@ -63,7 +74,7 @@ def _hard(z: Tensor, y: Tensor) -> Tensor:
 
 
 def _mixture(
-    soft: Callable[..., Tensor] = lambda z, target, T: losses.kl_divergence(target, z, T).mean(),
+    soft: Callable[..., Tensor] = lambda z, target, T: _kl(target, z, T).mean(),
     hard: Callable[..., Tensor] = lambda z, y, T: _hard(z, y),
     weights: Callable[[float, float], tuple[float, float]] = lambda a, T: (a, (1 - a) * T**2),
 ) -> Callable[..., Tensor]:
@@ -81,9 +92,27 @@ def _kl_of_probabilities(z: Tensor, target: Tensor, T: float) -> Tensor:
     return (p * (p.log() - q)).sum(1).mean()
 
 
+def _numbers_only(*given: Any) -> Tensor:
+    with torch.no_grad():
+        return _mixture()(*given)
+
+
 judging = Judging(
     reference=lambda zs, zt, y, T, alpha: losses.kd_loss(zs, zt, y, T=T, alpha=alpha),
     mistakes=(
+        Mistake("no way back", _numbers_only, NO_WAY_BACK),
+        Mistake(
+            "half a way back",
+            _mixture(hard=lambda z, y, T: _hard(z.detach(), y)),
+            "The number is right, but the gradient is not: the hard term has lost its way back to "
+            "the student's logits.",
+        ),
+        Mistake(
+            "the other half",
+            _mixture(soft=lambda z, t, T: _kl(t, z.detach(), T).mean()),
+            "The number is right, but the gradient is not: the soft term has lost its way back to "
+            "the student's logits. It is the teacher's that may be detached.",
+        ),
         Mistake(
             "no T²",
             _mixture(weights=lambda a, T: (a, 1 - a)),
@@ -92,7 +121,7 @@ judging = Judging(
         Mistake(
             "no T², mean over classes",
             _mixture(
-                soft=lambda z, t, T: losses.kl_divergence(t, z, T).mean() / z.shape[1],
+                soft=lambda z, t, T: _kl(t, z, T).mean() / z.shape[1],
                 weights=lambda a, T: (a, 1 - a),
             ),
             "Two things are off in the soft term: its factor T² is missing, and the KL is averaged "
@@ -125,17 +154,17 @@ judging = Judging(
         ),
         Mistake(
             "mean over classes",
-            _mixture(soft=lambda z, t, T: losses.kl_divergence(t, z, T).mean() / z.shape[1]),
+            _mixture(soft=lambda z, t, T: _kl(t, z, T).mean() / z.shape[1]),
             "Your KL is averaged over classes. Which `reduction` averages over the batch alone?",
         ),
         Mistake(
             "sum over the batch",
-            _mixture(soft=lambda z, t, T: losses.kl_divergence(t, z, T).sum()),
+            _mixture(soft=lambda z, t, T: _kl(t, z, T).sum()),
             "Your KL is summed over the batch, the hard term is averaged over it. Average both.",
         ),
         Mistake(
             "arguments swapped",
-            _mixture(soft=lambda z, t, T: losses.kl_divergence(z, t, T).mean()),
+            _mixture(soft=lambda z, t, T: _kl(z, t, T).mean()),
             "The KL has its arguments swapped, KL(q‖p). `F.kl_div` takes the student's logarithms "
             "first, the teacher's probabilities second.",
         ),
@@ -146,7 +175,7 @@ judging = Judging(
         ),
         Mistake(
             "temperature for the teacher only",
-            _mixture(soft=lambda z, t, T: losses.kl_divergence(t, z * T, T).mean()),
+            _mixture(soft=lambda z, t, T: _kl(t, z * T, T).mean()),
             "The student's softmax lacks the temperature in the soft term. Both need it.",
         ),
     ),
@@ -154,8 +183,6 @@ judging = Judging(
 
 # ==== Solution ====================================================================================
 
-import numpy as np
-from scipy import special
 from torch.nn import functional as F
 
 
@@ -168,12 +195,12 @@ def my_kd_loss(z_student, z_teacher, y, T, alpha):
     return alpha * F.cross_entropy(z_student, y) + (1 - alpha) * T**2 * soft
 
 
-def loss_in_numpy(z_student, z_teacher, y, T, alpha):
-    z, target, y = (a.numpy() for a in (z_student, z_teacher, y))
-    p, log_q = special.softmax(target / T, axis=1), special.log_softmax(z / T, axis=1)
-    kl = (p * (np.log(p) - log_q)).sum(axis=1).mean()
-    ce = -special.log_softmax(z.astype(np.float64), axis=1)[np.arange(len(y)), y].mean()
-    return alpha * ce + (1 - alpha) * T**2 * kl
+def loss_in_double(z_student, z_teacher, y, T, alpha):
+    z, target = z_student.double(), z_teacher.double()
+    log_q, log_p = (rows / T - (rows / T).logsumexp(1, keepdim=True) for rows in (z, target))
+    kl = sum((p.exp() * (p - q)).sum() for p, q in zip(log_p, log_q, strict=True)) / len(z)
+    ce = -torch.stack([row[k] for row, k in zip(z.log_softmax(1), y, strict=True)]).mean()
+    return torch.lerp(T**2 * kl, ce, alpha)
 
 
 def loss_by_cross_entropies(z_student, z_teacher, y, T, alpha):
@@ -182,4 +209,14 @@ def loss_by_cross_entropies(z_student, z_teacher, y, T, alpha):
     return alpha * F.cross_entropy(z_student, y) + (1 - alpha) * T * T * soft
 
 
-other_ways = [loss_in_numpy, loss_by_cross_entropies]
+other_ways = [loss_in_double, loss_by_cross_entropies]
+
+borrowed = [
+    lambda z_student, z_teacher, y, T, alpha: losses.kd_loss(
+        z_student, z_teacher, y, T=T, alpha=alpha
+    ),
+    lambda z_student, z_teacher, y, T, alpha: (
+        alpha * F.cross_entropy(z_student, y)
+        + (1 - alpha) * T**2 * losses.kl_divergence(z_teacher, z_student, T).mean()
+    ),
+]

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from distill_lessons import models
 from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import StillDropout, flat_weights
 from distill_lessons.exercises.parts import Case
 
 
 def _nets(seed: int) -> list[Case]:
     cases = []
     for n, shape, T, lr in ((2, (1, 1, 2), 2.0, 0.1), (6, (1, 2, 2), 4.0, 0.03)):
-        student = models.mlp(shape, 3, (), seed=mixed(seed))
-        teacher = models.mlp(shape, 3, (5,), seed=mixed(seed, 1)).eval()
+        student = models.mlp(shape, 3, (4,), seed=mixed(seed)).insert(1, StillDropout())
+        teacher = models.mlp(shape, 3, (5,), seed=mixed(seed, 1)).insert(3, StillDropout()).eval()
         with torch.no_grad():
             for weight in teacher.parameters():
                 weight.mul_(4)  # a teacher that is sure of something, so that steps are long
@@ -35,17 +36,14 @@ def _after_a_step(
     step: Callable[..., Any], student: nn.Module, teacher: nn.Module, x: Tensor, T: float, lr: float
 ) -> dict[str, Any] | None:
     nets = (student, teacher)
-    before = [nn.utils.parameters_to_vector(net.parameters()).detach() for net in nets]
+    before = [flat_weights(net) for net in nets]
     left_over = [
         (weight, weight.grad.clone()) for weight in teacher.parameters() if weight.grad is not None
     ]
     loss = step(student, teacher, x, T, lr)
     if loss is None:
         return None
-    moved, drifted = (
-        nn.utils.parameters_to_vector(net.parameters()).detach() - old
-        for net, old in zip(nets, before, strict=True)
-    )
+    moved, drifted = (flat_weights(net) - old for net, old in zip(nets, before, strict=True))
     return {
         "the loss": loss,
         "the teacher's weights stay": bool((drifted == 0).all()),
@@ -81,10 +79,19 @@ from distill_lessons import losses
 from distill_lessons.exercises.parts import Judging, Mistake
 
 
-def _step(moves: str, *, detached: bool = False, clears: bool = True) -> Callable[..., float]:
-    """Return a step of gradient descent that needs no optimiser, with room for mistakes."""
+def _step(
+    moves: str,
+    *,
+    detached: bool = False,
+    clears: bool = True,
+    modes: tuple[bool, bool] = (True, False),
+    layers: slice = slice(None),
+) -> Callable[..., float]:
+    """Return a step whose gradients are found without backward, with room for mistakes."""
 
     def step(student: nn.Module, teacher: nn.Module, x: Tensor, T: float, lr: float) -> float:
+        student.train(modes[0])
+        teacher.train(modes[1])
         loss = T**2 * losses.kl_divergence(teacher(x), student(x), T).mean()
         for name, net in (("student", student), ("teacher", teacher)):
             weights = list(net.parameters())
@@ -92,7 +99,8 @@ def _step(moves: str, *, detached: bool = False, clears: bool = True) -> Callabl
             for weight, slope in zip(weights, slopes, strict=True):
                 new = torch.zeros_like(slope) if detached and net is teacher else slope
                 weight.grad = new if clears or weight.grad is None else new + weight.grad
-                weight.data -= (name in moves) * lr * weight.grad
+            if name in moves:
+                torch.optim.SGD(weights[layers], lr=lr).step()
         return loss.item()
 
     return step
@@ -124,6 +132,23 @@ judging = Judging(
             _step("student and teacher", detached=True, clears=False),
             "No new gradient reaches the teacher, but the optimiser still holds its weights: a "
             "gradient left over from the teacher's own training moves them.",
+        ),
+        Mistake(
+            "the student in eval mode",
+            _step("student", detached=True, modes=(False, False)),
+            "The teacher is safe now. But the student was in eval mode, where its dropout does "
+            "nothing; it came in train mode.",
+        ),
+        Mistake(
+            "the teacher in train mode",
+            _step("student", detached=True, modes=(True, True)),
+            "The teacher's weights are safe now. But it was in train mode, and its dropout makes "
+            "soft targets of another net; it came in eval mode.",
+        ),
+        Mistake(
+            "the last layer only",
+            _step("student", detached=True, layers=slice(-2, None)),
+            "The teacher is safe now. But of the student only the last layer moves.",
         ),
         Mistake(
             "no zero_grad",

@@ -6,6 +6,7 @@ import torch
 
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import with_its_gradient
 from distill_lessons.exercises.parts import Case
 
 
@@ -18,6 +19,7 @@ def _pairs(seed: int) -> list[Case]:
         Case("z_student = [[2, 1, 0]], z_teacher = [[8, 4, 0]], T = 4", (*by_hand, 4.0)),
         Case("four images, ten classes, T = 2", (z_student, z_teacher, 2.0)),
         Case("three images, five classes, T = 8", (more_student, more_teacher, 8.0)),
+        Case("the same, T = 0.5", (more_student.clone(), more_teacher.clone(), 0.5)),
     ]
 
 
@@ -36,6 +38,7 @@ exercise = Exercise(
         'section "The loss, in six lines".',
     ),
     cases=_pairs,
+    ask=with_its_gradient,
 )
 
 # ==== Judging =====================================================================================
@@ -46,6 +49,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill_lessons import losses
+from distill_lessons.exercises.nets import NO_WAY_BACK
 from distill_lessons.exercises.parts import Judging, Mistake
 
 
@@ -79,6 +83,11 @@ judging = Judging(
     reference=lambda zs, zt, T: losses.kd_loss(zs, zt, None, T=T, alpha=0.0),
     mistakes=(
         Mistake("as given", _reduced("mean", lambda T: 1.0), "", given=True),
+        Mistake(
+            "no way back",
+            lambda zs, zt, T: losses.kd_loss(zs, zt, None, T=T, alpha=0.0).detach(),
+            NO_WAY_BACK,
+        ),
         Mistake(
             "mean over classes remains",
             _reduced("mean", _same),
@@ -123,7 +132,7 @@ def soft_in_a_loop(z_student, z_teacher, T):
     log_q, log_p = (rows.double() for rows in logs)
     return (
         T**2
-        * sum(float((p.exp() * (p - q)).sum()) for p, q in zip(log_p, log_q, strict=True))
+        * sum((p.exp() * (p - q)).sum() for p, q in zip(log_p, log_q, strict=True))
         / len(log_p)
     )
 

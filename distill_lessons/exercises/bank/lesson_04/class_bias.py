@@ -8,40 +8,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _shy(seed: int) -> list[Case]:
     cases = []
-    for number, (n, k, lead) in enumerate(((40, 5, -6.0), (25, 3, 6.0))):
-        dice = torch.Generator().manual_seed(100 * number + seed)
-        z, missing = 2 * torch.randn(n, k, generator=dice), seed % k
-        z[:, missing] += lead
-        # Between the margins that lie furthest apart, so that no b has to be found to a hair.
-        apart = _margins(z, missing).diff()[n // 8 : n // 2]
-        share = (n // 8 + int(apart.argmax()) + 1) / n
-        wins = float((z.argmax(1) == missing).float().mean())
-        words = (
-            f"z of shape ({n}, {k}), class {missing}, winning {wins:.0%} of the images at b = 0, "
-            f"share {share:g}"
-        )
-        cases.append(Case(words, (z, missing, share)))
+    for stream, (n, K, least) in enumerate(((40, 5, -3.0), (25, 3, -11.0), (3, 4, -0.6))):
+        rng = dice(seed, stream)
+        # One class of each row lies at 0, the others below it, and class k so far from it that no
+        # b has to be found to a hair. Then each row is lifted as a whole.
+        others = -1 - 3 * torch.rand(n, K - 1, generator=rng)
+        others[torch.arange(n), torch.randint(K - 1, (n,), generator=rng)] = 0
+        far = least + 0.5 * torch.randperm(n, generator=rng) + 0.2 * torch.rand(n, generator=rng)
+        k = int(torch.randint(1, K, (), generator=rng))
+        z = torch.cat([others[:, :k], -far[:, None], others[:, k:]], dim=1)
+        z += 2 * torch.randn(n, 1, generator=rng)
+        wins = float((z.argmax(1) == k).float().mean())
+        count = int(torch.randint(1, n, (), generator=rng))
+        for share in (count / n, stream % 2):  # and all or none
+            words = f"z of shape ({n}, {K}), class {k}, winning {wins:.0%} of the images at b = 0"
+            cases.append(Case(f"{words}, share {share:g}", (z.clone(), k, share)))
     by_hand = torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [0.0, 4.0]])
+    close = torch.tensor([[0.0, 0.0], [0.0, 1.0], [0.0, 1.25], [0.0, 1.5]])
     return [
         Case("z = [[0, 1], [0, 2], [0, 3], [0, 4]], class 0, share 0.75", (by_hand, 0, 0.75)),
+        Case("z = [[0, 0], [0, 1], [0, 1.25], [0, 1.5]], class 0, share 0.25", (close, 0, 0.25)),
         *cases,
     ]
 
 
 def _leaves_z(bias: Callable[..., Any], z: Tensor, k: int, share: float) -> Any:
     return bias(z.clone(), k, share)
-
-
-def _margins(z: Tensor, k: int) -> Tensor:
-    """How much each image's best other class leads over class k, in order."""
-    others = torch.cat([z[:, :k], z[:, k + 1 :]], dim=1)
-    return (others.amax(1) - z[:, k]).sort().values
 
 
 exercise = Exercise(
@@ -69,27 +68,61 @@ import math
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
+# A search that halves its range ends within a hair of a margin, on either side of it.
+HAIR = 0.02
+
 
 def _with_the_bias(b: Any, z: Tensor, k: int, share: float) -> dict[str, Any]:
     if isinstance(b, int | float):
-        z[:, k] += b
-        b = (z.argmax(1) == k).float().mean()
+        column = torch.arange(z.shape[1]) == k
+        shares = [
+            float(((z + (b + off) * column).argmax(1) == k).float().mean())
+            if math.isfinite(b)
+            else float(b > 0)
+            for off in (0, -HAIR, HAIR)
+        ]
+        b = min(shares, key=lambda one: abs(one - share))
     return {"the share of images given to the class": b}
+
+
+def _margins(z: Tensor, k: int) -> Tensor:
+    """How much each image's best other class leads over class k, in order."""
+    others = torch.cat([z[:, :k], z[:, k + 1 :]], dim=1)
+    return (others.amax(1) - z[:, k]).sort().values
 
 
 def _threshold(z: Tensor, k: int, share: float) -> float:
     margins, last = _margins(z, k), round(share * len(z))
-    return float(margins[last - 1] + margins[min(last, len(z) - 1)]) / 2
+    below, above = margins[:last].tolist(), margins[last:].tolist()
+    return (
+        max(below, default=above[0] - 2 if above else 0)
+        + min(above, default=below[-1] + 2 if below else 0)
+    ) / 2
 
 
 def _by_probability(z: Tensor, k: int, share: float) -> float:
-    return math.log(share / float(z.softmax(1)[:, k].mean()))
+    return math.log(max(share, 1e-9) / float(z.softmax(1)[:, k].mean()))
+
+
+def _mean_probability(z: Tensor, k: int, share: float) -> float:
+    column = (torch.arange(z.shape[1]) == k).double()
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        b = (low + high) / 2
+        less = float((z + b * column).softmax(1)[:, k].mean()) < share
+        low, high = (b, high) if less else (low, b)
+    return low
 
 
 judging = Judging(
     properties=_with_the_bias,
     reference=_threshold,
     mistakes=(
+        Mistake(
+            "nothing",
+            lambda z, k, share: 0.0,
+            "b = 0 changes no prediction. Where the class lies behind, b has to lift it.",
+        ),
         Mistake(
             "sign",
             lambda z, k, share: -_threshold(z, k, share),
@@ -117,6 +150,12 @@ judging = Judging(
             lambda z, k, share: float(_margins(z, k).mean()),
             "That is the mean margin, and `share` is not used: a mean does not say how many images "
             "lie below it.",
+        ),
+        Mistake(
+            "mean probability",
+            _mean_probability,
+            "With your b the mean *probability* of the class is `share`. Here predictions are "
+            "counted: for how many images is its logit the largest?",
         ),
         Mistake(
             "probabilities matched",
@@ -149,15 +188,14 @@ def bias_by_bisection(z, k, share):
         b = (low + high) / 2
         shifted = rows + b * np.eye(rows.shape[1])[k]
         now = (shifted.argmax(axis=1) == k).mean()
-        if abs(now - share) < 1e-9:
-            return b
         low, high = (b, high) if now < share else (low, b)
     return low
 
 
 def bias_by_sorting(z, k, share):
     margins = sorted(max(row[:k] + row[k + 1 :]) - row[k] for row in z.tolist())
-    return margins[round(share * len(margins)) - 1] + 1e-4
+    wins = round(share * len(margins))
+    return margins[wins - 1] + 1e-4 if wins else -np.inf
 
 
 def bias_in_steps_of_a_tenth(z, k, share):

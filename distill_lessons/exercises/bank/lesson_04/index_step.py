@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from distill_lessons import models
 from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import StillDropout, flat_weights
 from distill_lessons.exercises.parts import Case
 
 
@@ -19,8 +20,10 @@ def _batches(seed: int) -> list[Case]:
     batches = (([2, 0, 3, 1], 3, 2.0, 0.1), ([5, 1, 7, 0, 3, 6, 2, 4], 5, 4.0, 0.3))
     for order, K, T, lr in batches:
         rng = dice(seed)
-        student = models.mlp((1, 2, 2), K, (), seed=mixed(seed))
-        optimizer = torch.optim.SGD(student.parameters(), lr=lr)
+        student = models.mlp((1, 2, 2), K, (6,), seed=mixed(seed)).insert(3, StillDropout())
+        first, last = student[1].parameters(), student[-1].parameters()
+        layers = [{"params": first, "lr": 4 * lr}, {"params": last}]
+        optimizer = torch.optim.SGD(layers, lr=lr, momentum=0.5)
         x = torch.rand(len(order), 1, 2, 2, generator=rng)
         z = 4 * torch.randn(len(order), K, generator=rng)
         half = len(order) // 2
@@ -38,9 +41,9 @@ def _two_steps(
     order: Tensor,
     T: float,
 ) -> dict[str, Any] | None:
-    before = nn.utils.parameters_to_vector(student.parameters()).detach()
+    before = flat_weights(student)
     found = [step(student, optimizer, x, z, index, T) for index in order.chunk(2)]
-    moved = nn.utils.parameters_to_vector(student.parameters()).detach() - before
+    moved = flat_weights(student) - before
     if found == [None, None]:
         return None
     return {
@@ -77,19 +80,21 @@ def _step(
     rows: Callable[[Tensor], Tensor] = lambda index: index,
     *,
     clears: bool = True,
-    moves: bool = True,
+    moves: Callable[[nn.Module, Any], None] = lambda student, optimizer: optimizer.step(),
+    mode: bool = True,
 ) -> Callable[..., float]:
-    """Return a step of gradient descent that needs no optimiser, with room for mistakes."""
+    """Return a step whose gradients are found without backward, with room for mistakes."""
 
     def step(
         student: nn.Module, optimizer: Any, x: Tensor, z: Tensor, index: Tensor, T: float
     ) -> float:
         z_teacher = z.index_select(0, rows(index))
+        student.train(mode)
         loss = T**2 * losses.kl_divergence(z_teacher, student(x[images(index)]), T).mean()
         weights = list(student.parameters())
         for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
             weight.grad = slope if clears or weight.grad is None else weight.grad + slope
-            weight.data -= moves * optimizer.param_groups[0]["lr"] * weight.grad
+        moves(student, optimizer)
         return loss.item()
 
     return step
@@ -97,6 +102,31 @@ def _step(
 
 def _first(index: Tensor) -> Tensor:
     return torch.arange(len(index))
+
+
+_OWN = (
+    "The rows are right now. But the weights were not moved by the optimiser that was given. It "
+    "knows more than one learning rate: momentum from the step before, a rate for each layer."
+)
+
+
+def _by_hand(student: nn.Module, optimizer: Any) -> None:
+    for weight in student.parameters():
+        weight.data -= optimizer.param_groups[0]["lr"] * weight.grad
+
+
+def _by_a_fresh_one(student: nn.Module, optimizer: Any) -> None:
+    type(optimizer)([dict(group) for group in optimizer.param_groups]).step()
+
+
+def _by_a_plain_one(student: nn.Module, optimizer: Any) -> None:
+    torch.optim.SGD(student.parameters(), lr=optimizer.defaults["lr"]).step()
+
+
+def _last_layer(student: nn.Module, optimizer: Any) -> None:
+    for weight in list(student.parameters())[:-2]:
+        weight.grad = None
+    optimizer.step()
 
 
 judging = Judging(
@@ -120,7 +150,26 @@ judging = Judging(
             "The rows are right. But the second step still carries the gradient of the first: "
             "gradients add up unless they are cleared.",
         ),
-        Mistake("nothing moves", _step(moves=False), "The loss is right, but the weights stay."),
+        Mistake(
+            "nothing moves",
+            _step(moves=lambda student, optimizer: None),
+            "The loss is right, but the weights stay.",
+        ),
+        *(
+            Mistake(f"an optimiser of its own, {number}", _step(moves=moves), _OWN)
+            for number, moves in enumerate((_by_hand, _by_a_fresh_one, _by_a_plain_one), start=1)
+        ),
+        Mistake(
+            "eval mode",
+            _step(mode=False),
+            "The rows are right now. But the student was in eval mode, where its dropout does "
+            "nothing; it came in train mode.",
+        ),
+        Mistake(
+            "the last layer only",
+            _step(moves=_last_layer),
+            "The rows are right now. But only the last layer moves.",
+        ),
     ),
 )
 

@@ -18,7 +18,7 @@ def _accuracies(seed: int) -> list[Case]:
     return [
         Case("a = [0.90, 0.92, 0.94], b = [0.88, 0.91, 0.91], t = 4.303", (*by_hand, 4.303)),
         Case("ten seeds, t = 2.262", (a, b, 2.262)),
-        Case("five seeds, t = 2.776", (*five, 2.776)),
+        Case("five seeds, a loses, t = 2.776", (five[0] - 0.1, five[1], 2.776)),
     ]
 
 

@@ -9,28 +9,28 @@ import torch
 from torch import Tensor
 
 from distill_lessons.exercises.compare import plain
+from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
 
 def _tables(seed: int) -> list[Case]:
     cases = []
-    for number, (n, k) in enumerate(((12, 6), (30, 10))):
-        z = 3 * torch.randn(n, k, generator=torch.Generator().manual_seed(100 * number + seed))
-        dice = torch.Generator().manual_seed(seed)
-        cases.append(Case(f"z of shape ({n}, {k})", (z, dice)))
+    for n, k in ((12, 6), (300, 4), (300, 10)):  # so many rows show which orders come up
+        z = 3 * torch.randn(n, k, generator=dice(seed, k))
+        cases.append(Case(f"z of shape ({n}, {k})", (z, dice(seed, n + k))))
     return cases
 
 
-def _three_times(shuffle: Callable[..., Any], z: Tensor, dice: Any) -> dict[str, Any] | None:
-    given, start = z.clone(), dice.get_state()
-    first = shuffle(z, dice)
+def _three_times(shuffle: Callable[..., Any], z: Tensor, thrown: Any) -> dict[str, Any] | None:
+    given, start = z.clone(), thrown.get_state()
+    first = shuffle(z, thrown)
     if first is None:
         return None
     first = plain(first)  # a copy: the second call must not change it
-    second = plain(shuffle(z, dice))
-    dice.set_state(start)
-    return {"first": first, "second": second, "again": shuffle(given, dice)}
+    second = plain(shuffle(z, thrown))
+    thrown.set_state(start)
+    return {"first": first, "second": second, "again": shuffle(given, thrown)}
 
 
 exercise = Exercise(
@@ -53,6 +53,8 @@ exercise = Exercise(
 
 # ==== Judging =====================================================================================
 
+from math import factorial
+
 from distill_lessons.exercises.parts import Judging, Mistake
 
 
@@ -64,6 +66,7 @@ def _properties(told: dict[str, Any], given: Tensor, dice: Any) -> dict[str, Any
         "the top class keeps its logit": False,
         "the wrong classes are shuffled": False,
         "every row is shuffled in its own way": False,
+        "every wrong class may come to every place, in any order": False,
         "the same dice, thrown again, give another order": not torch.equal(first, second),
         "dice from the same seed give the same order": torch.equal(first, again),
     }
@@ -75,13 +78,31 @@ def _properties(told: dict[str, Any], given: Tensor, dice: Any) -> dict[str, Any
         return found
     found["the top class keeps its logit"] = True
     if torch.equal(ordered, given.sort(1).values):
-        both = zip(given.tolist(), first.tolist(), strict=True)
-        # For every row: from which place the logit at each of its places came.
-        orders = [tuple(map(old.index, row)) for old, row in both]
-        moved = sum(list(order) != sorted(order) for order in orders)
-        found["the wrong classes are shuffled"] = moved > len(orders) / 2
-        found["every row is shuffled in its own way"] = len(set(orders)) > len(orders) / 2
+        orders = _orders(given, first, top)
+        n, places = orders.shape
+        kinds, counts = orders.unique(dim=0, return_counts=True)
+        possible = min(n, factorial(places))
+        moved = (orders != torch.arange(places)).any(1).sum()
+        found["the wrong classes are shuffled"] = bool(moved > n / 2)
+        found["every row is shuffled in its own way"] = len(kinds) > 1
+        found["every wrong class may come to every place, in any order"] = n < 300 or (
+            _alike(torch.stack([(orders == place).sum(0) for place in range(places)]))
+            and (possible == n or (len(kinds) == possible and _alike(counts)))
+        )
     return found
+
+
+def _orders(before: Tensor, after: Tensor, top: Tensor) -> Tensor:
+    """Return for every row from which of the wrong places each of its wrong logits came."""
+    wrong = torch.ones_like(before, dtype=torch.bool).scatter(1, top, False)
+    old, new = (z[wrong].view(len(z), -1) for z in (before, after))
+    return (new[:, :, None] == old[:, None, :]).float().argmax(2)
+
+
+def _alike(counts: Tensor) -> bool:
+    """Say whether counts of what is equally likely differ by no more than dice do."""
+    mean = counts.double().mean()
+    return bool(((counts - mean).abs() < 6 * mean.sqrt()).all())  # wrongly so once in millions
 
 
 def _table(answer: Any) -> Tensor:
@@ -125,6 +146,28 @@ def _averaged(z: Tensor, dice: torch.Generator) -> Tensor:
     return torch.where(z == top, z, (z.sum(1, keepdim=True) - top) / (z.shape[1] - 1))
 
 
+def _moved(z: Tensor, order: Callable[[int], Tensor]) -> Tensor:
+    answer = z.clone()
+    for row in answer:
+        others = (torch.arange(len(row)) != row.argmax()).nonzero()[:, 0]
+        row[others] = row[others[order(len(others))]]
+    return answer
+
+
+def _one_pair(z: Tensor, dice: torch.Generator) -> Tensor:
+    def order(n: int) -> Tensor:
+        one, other = torch.randperm(n, generator=dice)[:2].tolist()
+        swapped = torch.arange(n)
+        swapped[one], swapped[other] = other, one
+        return swapped
+
+    return _moved(z, order)
+
+
+def _rolled(z: Tensor, dice: torch.Generator) -> Tensor:
+    return _moved(z, lambda n: torch.arange(n).roll(int(torch.randint(1, n, (), generator=dice))))
+
+
 judging = Judging(
     properties=_properties,
     reference=_shuffled,
@@ -144,7 +187,8 @@ judging = Judging(
         Mistake(
             "always the same order",
             lambda z, dice: _one_order(z, dice, fresh=False),
-            "That moves every logit by a fixed rule, without dice.",
+            "Every row is moved by one and the same order, and so is the next table. Either "
+            "no dice are thrown, or they are seeded anew for each row. Throw the given ones on.",
         ),
         Mistake(
             "dice of its own",
@@ -160,6 +204,18 @@ judging = Judging(
         ),
         Mistake(
             "nothing is shuffled", lambda z, dice: z.clone(), "Every logit is where it was before."
+        ),
+        Mistake(
+            "one pair",
+            _one_pair,
+            "In each row only two wrong classes change places, and most stay where they were. "
+            "`torch.randperm` puts all of them into a new order.",
+        ),
+        Mistake(
+            "rolled",
+            _rolled,
+            "Each row is rolled by a random number of places, so most orders never come up: "
+            "neighbours stay neighbours. `torch.randperm` draws any order.",
         ),
         Mistake(
             "averaged",

@@ -13,18 +13,23 @@ from distill_lessons.exercises.parts import Case
 def _few_images(seed: int) -> list[Case]:
     rng = dice(seed)
     rare = torch.tensor([[0.0, 1], [0, 0], [0, 1], [1, 0]]).view(4, 1, 1, 2)
-    net, x = tiny_net((1, 2, 2), 3, seed), torch.rand(9, 1, 2, 2, generator=rng)
+    net, x = tiny_net((2, 2, 3), 3, seed), torch.rand(9, 2, 2, 3, generator=rng)
     y = net(x).argmax(1)
-    y[0] = (y[0] + 1) % 3  # one wrong answer, so that the accuracy before is not 1
+    y[:3] = (y[:3] + 1) % 3  # wrong answers, so that the accuracy before is not 1
     every = [
         Case("the four images worked by hand, j = 0", (by_hand(), *tiny_images(), 0)),
         Case(
             "four images of which only the last one has pixel 0 lit, j = 0",
             (by_hand(), rare, torch.tensor([0, 0, 0, 1]), 0),
         ),
+        Case(
+            "the four images worked by hand with the wrong labels, j = 0",
+            (by_hand(), tiny_images()[0], 1 - tiny_images()[1], 0),
+        ),
     ]
     return every + [
-        Case(f"9 images of shape (1, 2, 2), 3 classes, j = {j}", (net, x, y, j)) for j in range(4)
+        Case(f"9 images of shape (2, 2, 3), 3 classes, j = {j}", (net, x, y, j))
+        for j in (1, 5, 6, 10)
     ]
 
 

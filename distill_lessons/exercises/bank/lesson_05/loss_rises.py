@@ -12,7 +12,7 @@ from distill_lessons.exercises.parts import Case
 
 def _labelled(seed: int) -> list[Case]:
     rng = dice(seed)
-    x = torch.rand(6, 1, 2, 2, generator=rng)
+    x = torch.rand(6, 2, 2, 3, generator=rng)
     y = torch.randint(3, (6,), generator=rng)
     return [
         Case(
@@ -20,8 +20,8 @@ def _labelled(seed: int) -> list[Case]:
             (by_hand(), *tiny_images(), torch.tensor([2, 1, 0, 3])),
         ),
         Case(
-            "6 images of shape (1, 2, 2), 3 classes",
-            (tiny_net((1, 2, 2), 3, seed), x, y, torch.tensor([4, 0, 5, 1, 3, 2])),
+            "6 images of shape (2, 2, 3), 3 classes",
+            (tiny_net((2, 2, 3), 3, seed), x, y, torch.tensor([4, 0, 5, 1, 3, 2])),
         ),
     ]
 

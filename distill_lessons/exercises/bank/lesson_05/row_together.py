@@ -8,18 +8,21 @@ import torch
 from torch import Tensor
 
 from distill_lessons.exercises.compare import plain
+from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
 
+SEEDS = 50  # so many tell dice from arithmetic with the seed
+
 
 def _rows(seed: int) -> list[Case]:
-    dice = torch.Generator().manual_seed(seed)
+    rng = dice(seed)
     return [
         Case(
             f"{n} images of shape {shape}, group {group}",
-            (torch.rand(n, *shape, generator=dice), torch.tensor(group), seed + n),
+            (torch.rand(n, *shape, generator=rng), torch.tensor(group), mixed(seed, n)),
         )
-        for n, shape, group in ((7, (1, 2, 3), [3, 4, 5]), (9, (2, 2, 2), [0, 1, 4, 5]))
+        for n, shape, group in ((7, (1, 2, 3), [3, 4, 5]), (9, (2, 2, 2), [0, 5, 6, 7]))
     ]
 
 
@@ -33,7 +36,7 @@ def _shuffles(answer: Any, x: Tensor, group: Tensor, seed: int) -> dict[str, Any
         "shuffled": found,
         "x": x.clone(),
         "the same seed": [plain(answer(given.clone(), group, seed)) for _ in range(3)],
-        "other seeds": [plain(answer(given.clone(), group, seed + n)) for n in (1, 2, 3)],
+        "other seeds": [plain(answer(given.clone(), group, seed + n)) for n in range(1, SEEDS)],
     }
 
 
@@ -69,6 +72,7 @@ def _properties(told: dict[str, Any], x: Tensor, group: Tensor, seed: int) -> di
     rest = [j for j in range(x[0].numel()) if j not in group.tolist()]
     same = [torch.tensor(one).double() for one in told["the same seed"]]
     other = [torch.tensor(one).double() for one in told["other seeds"]]
+    kinds = {tuple(one.flatten().tolist()) for one in (after, *other)}
     return {
         "shape": shape,
         "x is as it was": torch.equal(torch.tensor(told["x"]).double(), before),
@@ -80,6 +84,7 @@ def _properties(told: dict[str, Any], x: Tensor, group: Tensor, seed: int) -> di
         ),
         "the same seed gives the same shuffle": all(torch.equal(one, after) for one in same),
         "another seed gives another shuffle": not all(torch.equal(one, after) for one in other),
+        f"{SEEDS} seeds give more than {SEEDS * 2 // 3} shuffles": len(kinds) > SEEDS * 2 // 3,
     }
 
 
@@ -135,6 +140,13 @@ judging = Judging(
             _turned_by_one,
             "Every seed gives the same shuffle. The order is to be drawn by dice that `seed` "
             "seeds.",
+        ),
+        Mistake(
+            "rolled by the seed",
+            lambda x, group, seed: group_by_mask(x, group, torch.arange(len(x)).roll(seed)),
+            "The images are rolled by a number of places that follows from the seed, so only as "
+            "many orders ever come up as there are images, and neighbours stay neighbours. Let "
+            "dice draw any order: `torch.randperm`.",
         ),
         Mistake(
             "dice without a seed",

@@ -16,14 +16,18 @@ from distill_lessons.exercises.parts import Case
 
 def _images(seed: int) -> list[Case]:
     cases = []
-    for shape, classes, present in (((1, 1, 3), 2, [0]), ((2, 2, 3), 4, [1, 4, 5, 10])):
+    for shape, classes, present in (
+        ((1, 1, 3), 2, [0]),
+        ((2, 2, 3), 4, [1, 4, 5, 10]),
+        ((2, 1, 2), 3, []),
+    ):
         rng = dice(seed, classes)
         net = models.mlp(shape, classes, (8,), seed=mixed(seed)).requires_grad_(False)
         for weight in net.parameters():
             weight.mul_(3.0)  # so that the net bends between image and background
         image, background = torch.rand(6, *shape, generator=rng).split((1, 5))
         words = f"an image of shape {shape}, 5 background images, K = {classes}, present {present}"
-        cases.append(Case(words, (net, image, background, torch.tensor(present))))
+        cases.append(Case(words, (net, image, background, torch.tensor(present).long())))
     return cases
 
 

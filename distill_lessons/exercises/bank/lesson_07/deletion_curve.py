@@ -15,9 +15,9 @@ from distill_lessons.exercises.parts import Case
 
 def _pictures(seed: int) -> list[Case]:
     every = []
-    for shape, classes, k in (((1, 1, 3), 2, 0), ((1, 2, 3), 4, 2)):
+    for shape, classes, k in (((1, 1, 3), 2, 0), ((1, 2, 3), 4, 2), ((1, 2, 3), 4, 1)):
         rng = dice(seed, classes)
-        x, baseline = 1 + 3 * torch.rand(2, 1, *shape, generator=rng)
+        x, (baseline,) = 1 + 3 * torch.rand(2, 1, *shape, generator=rng)
         credit = torch.randn(shape, generator=rng)
         words = f"an image of shape {shape}, {classes} classes, k = {k}"
         every.append(Case(words, (tiny_net(shape, classes, seed), x, credit, baseline, k)))

@@ -15,7 +15,7 @@ def _maps(seed: int) -> list[Case]:
     a = np.array([3.0, 4.0]).reshape(1, 1, 1, 2, 1)
     b = np.array([4.0, 3.0]).reshape(1, 1, 1, 2, 1)
     # Related maps of unequal size, so that it matters over what the sums run.
-    size = np.array([1.0, 5.0, 0.2, 2.0]).reshape(4, 1, 1, 1, 1)
+    size = np.array([1.0, 5.0, 1e-3, -2.0]).reshape(4, 1, 1, 1, 1)
     one, noise = rng.normal(size=(2, 4, 2, 2, 3, 3))
     return [
         Case("a = (3, 4) and b = (4, 3), one image of two pixels, one class", (a, b)),
@@ -88,6 +88,16 @@ judging = Judging(
             "sizes only",
             lambda a, b: _ratio(np.abs(a), np.abs(b), (1, 2, 3), keep=False),
             "The signs are lost: a map that says the opposite would agree perfectly.",
+        ),
+        Mistake(
+            "absolute",
+            lambda a, b: np.abs(_ratio(a, b, (1, 2, 3), keep=False)),
+            "The sign of the cosine is lost. A map that says the opposite has the cosine −1.",
+        ),
+        Mistake(
+            "never negative",
+            lambda a, b: _ratio(a, b, (1, 2, 3), keep=False).clip(0),
+            "Your cosines are never negative. A map that says the opposite has the cosine −1.",
         ),
         Mistake(
             "classes mixed",
