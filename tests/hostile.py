@@ -128,3 +128,20 @@ while time.monotonic() < end and len(spoiled) < 2:
                     pass
     time.sleep(0.05)
 """
+# The processes above it: without a fence the guard and the grader; behind it nobody else's.
+KILLS = """
+import os
+above = os.getppid()
+status = open(f"/proc/{above}/stat").read()
+for pid in (int(status.rpartition(")")[2].split()[1]), above):
+    if pid > 0:
+        os.kill(pid, 9)
+"""
+KILLS_GROUP = "import os; os.kill(0, 9)"  # all processes that were started together
+CHANGES_ITS_PACKAGE = """
+import os
+from pathlib import Path
+file = next(Path("../package").resolve().rglob("compare.py"))
+os.chmod(file, 0o600)
+file.write_text(file.read_text() + "# mine")
+"""

@@ -39,7 +39,7 @@ def test_points_by_hand_stand_beside_the_others(tmp_path: Path) -> None:
     assert [rows[n]["total"] for n in ("anna", "ben")] == ["0.5", "3"]
     assert rows["anna"]["00.batch_of_one"] == "1"
     page = feedback.page(marked[:1], given)
-    assert "-0.5 by hand: copied" in page
+    assert "−0.5 by hand: copied" in page
     assert "0.5 of 3 points" in page
     owners = [("anna", ""), ("zoe", "")]
     assert points.strangers(given, owners) == ["17"]

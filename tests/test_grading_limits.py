@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hostile import SABOTEUR, STUBBORN
+from hostile import CHANGES_ITS_PACKAGE, SABOTEUR
 from labs import WRONG, Cell, after_first, hand_in, invoke, rows_of, small
 from labs import submission as made_of
 
@@ -26,13 +26,18 @@ def graded(notebook: Cell, **limits_: float) -> marking.Marked:
 
 
 def test_without_a_fence_nobody_harms_who_runs_beside() -> None:
-    tried = [after_first(SABOTEUR), small(), small(**WRONG), after_first(STUBBORN)]
+    tried = [after_first(SABOTEUR), small(), small(**WRONG)]
     found = [made_of(notebook, str(i)) for i, notebook in enumerate(tried)]
     room = marking.Room((1, 2), Limits(cell_seconds=90, memory=2 * GIB), jobs=2)
     marked = {one.submission.learner: one for one in marking.mark_all(found, room)}
-    assert [tables.sums(marked[name])[0] for name in "0123"] == [3, 3, 1, 3]
-    assert [one.failure for one in marked.values()] == [""] * 4
-    assert "waited longer than 90 seconds" in marked["3"].notes[-1]
+    assert [tables.sums(marked[name])[0] for name in "012"] == [3, 3, 1]
+    assert [one.failure for one in marked.values()] == [""] * 3
+
+
+def test_who_ran_beside_changed_files_has_no_grade() -> None:
+    marked = graded(after_first(CHANGES_ITS_PACKAGE))
+    assert marked.failure == "the course's files beside it were changed while it ran"
+    assert marked.verdicts == {}
 
 
 def test_all_the_time_of_a_submission_is_limited_too() -> None:
@@ -143,7 +148,7 @@ def test_a_full_temporary_folder_leaves_points_empty(
         return make(*arguments, **options)  # type: ignore[arg-type]
 
     folder = hand_in(tmp_path / "in", anna=small(), ben=small())
-    monkeypatch.setattr(box.tempfile, "mkdtemp", sometimes)
+    monkeypatch.setattr(tempfile, "mkdtemp", sometimes)
     command = ["grade", folder, "--out", tmp_path / "g.csv", "--seed", "7", "--no-fence"]
     done = invoke(*command)
     assert done.exit_code == 1
@@ -152,6 +157,7 @@ def test_a_full_temporary_folder_leaves_points_empty(
     assert rows["ben"]["00.does_it_hold"] == ""
     assert "NOT GRADED: could not be run here" in rows["ben"]["note"]
     assert "NOT GRADED: 1." in done.stdout
+    assert "[1/2, about " in done.stdout  # and how long is left
     monkeypatch.undo()
     done = invoke(*command)
     assert done.exit_code == 0

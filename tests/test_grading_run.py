@@ -11,6 +11,8 @@ from hostile import (
     FIND,
     FLOAT64,
     FORGE,
+    KILLS,
+    KILLS_GROUP,
     LIAR,
     LINGER,
     MEMFD,
@@ -41,7 +43,7 @@ from distill_lessons.grading import fence
 
 # What the fence keeps from happening, and what the limits have to catch without one.
 WITHOUT_FENCE = {"right", "answer_dies", "stubborn", "touches", "memfd", "disk", "lingers"}
-WITHOUT_FENCE |= {"writes", "spoils", "patches", "finds", "forges"}
+WITHOUT_FENCE |= {"writes", "spoils", "patches", "finds", "forges", "kills_group"}
 
 
 def hostile(folder: Path) -> dict[str, tuple[Cell, str, str]]:
@@ -85,6 +87,8 @@ def hostile(folder: Path) -> dict[str, tuple[Cell, str, str]]:
         "spoils": (after_first(SPOILER.format(folder=str(folder))), "111", None),
         "patches": (after_first(PATCH, unmended), "000", "look at the code"),
         "finds": (after_first(FIND, unmended), "000", "look at the code"),
+        "kills": (after_first(KILLS), "111", "look at the code"),
+        "kills_group": (after_first(KILLS_GROUP), "111", "ended the process"),
         "lies": (small(**yes), "010", ""),
         "borrows": (small(**borrowed), "011", "look at the code: it has `.reference`"),
         "forges": (after_first(FORGE, small(**WRONG)), "010", "the notebook: forged"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import html
+import itertools
 from pathlib import Path
 
 import pytest
+from browsing import browser
 from labs import rows_of
 from results import BLANK, RIGHT, book_of, result, table
 
 from distill_lessons.exercises.verdict import Verdict
-from distill_lessons.grading import (
-    feedback,
-)
+from distill_lessons.grading import feedback, sit
 from distill_lessons.grading.points import Extra
+
+SYNTAX = Verdict("not yet", "The answer cell cannot run. SyntaxError: '(' was never closed")
+CONTRAST = (Path(__file__).parent / "browser" / "contrast.js").read_text("utf-8")
 
 
 def test_a_table_holds_no_formula_and_every_name(tmp_path: Path) -> None:
@@ -50,3 +53,27 @@ def test_nothing_in_a_page_is_markup(tmp_path: Path) -> None:
     assert "prefers-color-scheme: dark" in text
     assert text.count("<article") == 3
     assert "2 of 3 points" in text
+
+
+def test_a_page_is_whole_on_a_phone_and_on_a_projector_and_legible_in_the_dark() -> None:
+    people = [
+        result("Ada Lovelace", [RIGHT] * 3),
+        result("syntax", [BLANK, SYNTAX, RIGHT], "cell 7 `def mean_difference(a`: SyntaxError"),
+        result("x" * 254, [BLANK] * 3),
+    ]
+    with browser() as started:
+        for one, width, scheme in itertools.product(people, (390, 1280, 1920), ("light", "dark")):
+            page = started.new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)
+            page.set_content(feedback.page([one]))
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            least, text = page.locator("body").evaluate(CONTRAST)[0]
+            assert least >= 4.5, (scheme, text)
+            page.close()
+
+
+def test_the_note_of_a_half_written_function_says_syntax_error() -> None:
+    class _IncompleteInputError(SyntaxError):  # what Python 3.13 raises, by a name of its own
+        pass
+
+    error = _IncompleteInputError("incomplete input", ("cell", 2, 1, "def f(", 2, 1))
+    assert sit._in_a_line(error) == "SyntaxError: incomplete input (line 2)"

@@ -6,22 +6,20 @@ Knows nothing of notebooks, exercises or points; passes on what `sit` says, beli
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill_lessons.grading import guard
+from distill_lessons.grading import folders, guard
 from distill_lessons.grading.fence import Fence
 from distill_lessons.grading.limits import GIB, Limits
 from distill_lessons.grading.usage import Watch
@@ -84,10 +82,10 @@ def sit(
         "disk": limits.disk,
     }
     command = [sys.executable, "-P", "-m", "distill_lessons.grading.sit"]
-    with _box(package) as box:
+    with folders.box(package) as box:
         if fence is not None:
             command = fence.command(box, limits.disk, command)
-        before = _fingerprint(box / "package")
+        before = folders.fingerprint(box / "package")
         alive, held = os.pipe()
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, str(alive), str(box), *command],
@@ -103,7 +101,7 @@ def sit(
         watch = Watch(process.pid)
         try:
             found = _watch(process, json.dumps(job).encode(), limits, watch, stop)
-            found.intact = _fingerprint(box / "package") == before
+            found.intact = folders.fingerprint(box / "package") == before
             found.spent = max(watch.used.cpu, watch.used.waited)
             return found
         finally:
@@ -225,39 +223,6 @@ def _ends(process: subprocess.Popen[bytes]) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=GRACE)
     return process.poll() is not None
-
-
-@contextlib.contextmanager
-def _box(package: Mapping[str, bytes]) -> Iterator[Path]:
-    """Make a folder with a package in it and folders to work in; remove it whatever is in it."""
-    box = Path(tempfile.mkdtemp(prefix="distill-grading-")).resolve()
-    try:
-        for part in ("work", "home", "tmp", "package"):
-            (box / part).mkdir()
-        for name, content in package.items():
-            path = box / "package" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            path.chmod(0o444)
-        for folder, _, _ in os.walk(box / "package"):
-            Path(folder).chmod(0o555)
-        yield box
-    finally:
-        guard.remove(box)
-
-
-def _fingerprint(folder: Path) -> str:
-    """Return a hash of all names, contents and times of change: who wrote there left a trace."""
-    found = hashlib.sha256()
-    try:
-        for path in sorted(folder.rglob("*")):
-            about = path.lstat()
-            found.update(repr((str(path), about.st_mode, about.st_ctime_ns)).encode())
-            if path.is_file():
-                found.update(path.read_bytes())
-    except OSError as error:
-        return f"cannot be read: {error}"
-    return found.hexdigest()
 
 
 def _environment(box: Path) -> dict[str, str]:

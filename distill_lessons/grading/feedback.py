@@ -12,6 +12,7 @@ from distill_lessons.exercises.verdict import LOOKS
 from distill_lessons.grading import tables
 from distill_lessons.grading.marking import Marked
 from distill_lessons.grading.points import Extra
+from distill_lessons.page import prose
 
 NAME = 200  # bytes; file systems take 255, and a copy gets something in front or behind
 
@@ -24,9 +25,11 @@ def page(marked: Sequence[Marked], extra: Sequence[Extra] = ()) -> str:
         extra: points given by hand, of all learners.
     """
     import jinja2
+    import markupsafe
 
     source = Path(__file__).with_name("feedback.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["prose"] = lambda text: markupsafe.Markup(prose(text))
     learner = marked[0].submission.learner
     return environment.from_string(source).render(
         learner=_text(learner), labs=[_lab(one, extra) for one in marked]
@@ -69,19 +72,24 @@ def _lab(one: Marked, extra: Sequence[Extra]) -> dict[str, Any]:
                     "points": one.points(name),
                     "of": exercise.points,
                     "text": _text(verdict.text),
-                    "extra": [e for e in given if e.exercise == exercise.key],
+                    "extra": [_by_hand(e) for e in given if e.exercise == exercise.key],
                 }
             )
     return {
-        "lesson": about.lesson,
+        "lesson": about.lesson and f"{about.lesson}, {catalogue.LESSONS[about.lesson].title}",
         "file": _text(about.file),
         "failure": one.failure,
         "total": f"{total + sum(e.points for e in given):g}",
         "of": of,
         "exercises": exercises,
-        "extra": [e for e in given if e.exercise == about.lesson],
+        "extra": [_by_hand(e) for e in given if e.exercise == about.lesson],
         "notes": [_text(note) for note in one.notes],
     }
+
+
+def _by_hand(given: Extra) -> str:
+    points = f"{given.points:+g}".replace("-", "−")
+    return f"{points} by hand: {given.comment}" if given.comment else f"{points} by hand"
 
 
 def _text(text: str) -> str:

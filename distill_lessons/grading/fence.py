@@ -78,7 +78,7 @@ def find(needed: Iterable[Path] = ()) -> Fence | None:
         tuple(sorted({str(path) for path in visible if path.exists()})),  # outer folders first
         _copies(tuple(sorted({str(path) for path in python}))),
     )
-    with tempfile.TemporaryDirectory(prefix="distill-grading-") as name:
+    with tempfile.TemporaryDirectory(prefix="distill-fence-") as name:
         box = Path(name).resolve()
         (box / "package").mkdir()
         command = fence.command(box, 2**20, [sys.executable, "-I", "-S", "-c", ""])

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distill_lessons import files, settings
-from distill_lessons.grading import gradebook, marking, points, roster, submissions, tables
+from distill_lessons.grading import (
+    folders,
+    gradebook,
+    marking,
+    points,
+    roster,
+    submissions,
+    tables,
+)
 from distill_lessons.grading.fence import Fence
 from distill_lessons.grading.gradebook import Gradebook
 from distill_lessons.grading.limits import Limits
@@ -163,6 +171,7 @@ def begin(wanted: Wanted, limits: Limits, fence: Fence | None, jobs: int) -> Ses
         ValueError: if something is amiss that would spoil the grading of everybody.
         OSError: the same.
     """
+    folders.sweep()
     found = submissions.collect(wanted.folder)
     people = roster.read(wanted.roster) if wanted.roster else None
     extra = points.read(wanted.points) if wanted.points else []

@@ -28,7 +28,7 @@ def record(folder: Path) -> str:
     Args:
         folder: the lessons' notebooks.
     """
-    found = {}
+    found: dict[str, str] = {}
     for lesson in catalogue.LESSONS.values():
         notebook = json.loads((folder / f"{lesson.notebook}.ipynb").read_bytes())
         cells = answer_cells(notebook)
