@@ -16,8 +16,7 @@ from distill_lessons import evaluation, losses
 from distill_lessons.claims import Effect, mean_effect
 from distill_lessons.data import Split
 from distill_lessons.fast.stacking import check_rows, fit_many, predict_many
-from distill_lessons.tensors import check_type
-from distill_lessons.training import check_callable
+from distill_lessons.tensors import check_function, check_type
 
 
 def sweep(
@@ -59,7 +58,7 @@ def sweep(
     Raises:
         ValueError: if one of the lists is empty, or as in `fit_many`.
     """
-    check_callable(build=build)
+    check_function("build", build, "a seed that returns a student")
     for argument, values in {"Ts": Ts, "alphas": alphas, "seeds": seeds}.items():
         check_type(argument, values, Iterable, "a list")
     seeds = list(seeds)

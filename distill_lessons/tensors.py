@@ -202,6 +202,12 @@ def check_type(argument: str, value: object, kind: type | UnionType, remedy: str
         raise TypeError(f"{argument} is {what}; give {remedy}.")
 
 
+def check_function(argument: str, value: object, of: str) -> None:
+    """Raise a TypeError unless `value` is a function; `of` says of what."""
+    if not callable(value):
+        raise TypeError(f"{argument}={value!r} must be a function of {of}.")
+
+
 def check_tensor(argument: str, value: object) -> None:
     """Raise a TypeError unless `value` is a tensor."""
     check_type(argument, value, Tensor, "a tensor: torch.as_tensor(...)")

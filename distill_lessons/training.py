@@ -41,7 +41,7 @@ from distill_lessons.objectives import (
 from distill_lessons.progress import progress
 from distill_lessons.settings import number, whole_number
 from distill_lessons.sources.catalogue import SOURCES
-from distill_lessons.tensors import check_type, class_labels, each
+from distill_lessons.tensors import check_function, check_type, class_labels, each
 
 # optimiser -> a schedule of its learning rate, such as lambda o: OneCycleLR(o, 0.01, total_steps=n)
 Schedule = Callable[[Optimizer], LRScheduler]
@@ -152,9 +152,11 @@ def fit(
         objective = of_logits(loss)
     elif loss is not cross_entropy:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
-    optional = {"schedule": schedule, "augment": augment}
-    given = {name: function for name, function in optional.items() if function is not None}
-    check_callable(objective=objective, **given)
+    check_function("objective", objective, "the model and a batch")
+    if schedule is not None:
+        check_function("schedule", schedule, "the optimiser")
+    if augment is not None:
+        check_function("augment", augment, "inputs and a generator")
     _check_fit(model, valid, accept_loss, lr, weight_decay)
     check_type("also", also, Iterable, "a list of torch.nn.Modules")
     optimizer = torch.optim.AdamW(
@@ -234,13 +236,6 @@ def check_rate(lr: float) -> None:
     """Raise an error unless the learning rate is a positive finite number."""
     if not 0 < number("lr", lr) < math.inf:
         raise ValueError(f"lr={lr} must be a positive number; 1e-3 suits Adam.")
-
-
-def check_callable(**functions: object) -> None:
-    """Raise a TypeError unless every argument is a function."""
-    for argument, function in functions.items():
-        if not callable(function):
-            raise TypeError(f"{argument}={function!r} must be a function.")
 
 
 def _check_loss(model: nn.Module, split: Split, loss: Loss) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -350,3 +351,30 @@ def missing_arguments(row: Row) -> list[str]:
         for name, parameter in inspect.signature(row.call).parameters.items()
         if name not in given and parameter.kind is not parameter.VAR_KEYWORD
     ]
+
+
+def tests_of(
+    table: Mapping[str, Row], unchecked: Mapping[str, str], modules: Sequence[str]
+) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
+    """Return the tests of a table: of each argument, of each function, and of each row.
+
+    Args:
+        table: the rows, by the dotted names of the functions.
+        unchecked: the functions that have no row, and why.
+        modules: whose public functions the two must name.
+    """
+    pairs = [(name, argument) for name, row in table.items() for argument in row.kinds]
+
+    @pytest.mark.parametrize(("name", "argument"), pairs, ids=[".".join(pair) for pair in pairs])
+    def argument_is_taken_or_refused(name: str, argument: str) -> None:
+        assert complaints(table[name], argument) == []
+
+    def every_function_is_known() -> None:
+        assert set(table) | set(unchecked) == set(public(modules))
+        assert not set(table) & set(unchecked)
+
+    @pytest.mark.parametrize("name", table)
+    def every_argument_is_known(name: str) -> None:
+        assert missing_arguments(table[name]) == []
+
+    return argument_is_taken_or_refused, every_function_is_known, every_argument_is_known

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import torch
 from arguments import (
     ALPHA,
@@ -34,13 +33,11 @@ from arguments import (
     X,
     Y,
     Z,
-    complaints,
     made,
-    missing_arguments,
     net,
-    public,
     refused,
     split,
+    tests_of,
     trained,
 )
 from torch import nn
@@ -362,24 +359,12 @@ UNCHECKED = {
     "objectives.check_last_batch": "called by the loop with what it has checked",
     "objectives.check_loss": "the check of loss=, tried through fit",
     "objectives.check_value": "the check of what a loss returns, tried in test_training",
-    "training.check_callable": "the check of functions, tried through fit",
     "evaluation.refusing": "words for what goes wrong inside",
     "data.from_settings": "takes settings, which are checked",
     "data.check_enough": "takes data that were loaded",
 }
-PAIRS = [(name, argument) for name, row in TABLE.items() for argument in row.kinds]
-
-
-@pytest.mark.parametrize(("name", "argument"), PAIRS, ids=[".".join(pair) for pair in PAIRS])
-def test_an_argument_is_taken_or_refused_by_name(name: str, argument: str) -> None:
-    assert complaints(TABLE[name], argument) == []
-
-
-def test_the_table_knows_every_public_function() -> None:
-    assert set(TABLE) | set(UNCHECKED) == set(public(MODULES))
-    assert not set(TABLE) & set(UNCHECKED)
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_the_table_knows_every_argument(name: str) -> None:
-    assert missing_arguments(TABLE[name]) == []
+(
+    test_an_argument_is_taken_or_refused_by_name,
+    test_the_table_knows_every_public_function,
+    test_the_table_knows_every_argument,
+) = tests_of(TABLE, UNCHECKED, MODULES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 import torch
 from arguments import (
     ALPHA,
@@ -29,13 +28,11 @@ from arguments import (
     Row,
     X,
     Z,
-    complaints,
     made,
-    missing_arguments,
     net,
-    public,
     refused,
     split,
+    tests_of,
     trained,
 )
 from torch import nn
@@ -227,19 +224,8 @@ TABLE = {
 
 # What is not called with what a learner gives, and why.
 UNCHECKED = {"models.multiply_adds": "takes no argument"}
-PAIRS = [(name, argument) for name, row in TABLE.items() for argument in row.kinds]
-
-
-@pytest.mark.parametrize(("name", "argument"), PAIRS, ids=[".".join(pair) for pair in PAIRS])
-def test_an_argument_is_taken_or_refused_by_name(name: str, argument: str) -> None:
-    assert complaints(TABLE[name], argument) == []
-
-
-def test_the_table_knows_every_public_function() -> None:
-    assert set(TABLE) | set(UNCHECKED) == set(public(MODULES))
-    assert not set(TABLE) & set(UNCHECKED)
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_the_table_knows_every_argument(name: str) -> None:
-    assert missing_arguments(TABLE[name]) == []
+(
+    test_an_argument_is_taken_or_refused_by_name,
+    test_the_table_knows_every_public_function,
+    test_the_table_knows_every_argument,
+) = tests_of(TABLE, UNCHECKED, MODULES)

@@ -441,7 +441,7 @@ def test_model_and_random_states_are_left_alone(digits, method):
             digits[0][100:103],
             method=method,
             regions=groups.columns((1, 4, 4)),
-            samples=14,
+            samples=None if method in ("deep", "exact") else 14,
         )
     assert torch.equal(states[0], torch.get_rng_state())
     np.testing.assert_array_equal(states[1], np.random.get_state()[1])  # noqa: NPY002

@@ -50,8 +50,9 @@ ASK: dict[str, Callable[[nn.Module], object]] = {
         f"{method} SHAP": lambda net, method=method: shap_values(
             net, X[:2], X[9:12], method=method, regions=QUARTERS, samples=15
         )
-        for method in ("deep", "gradient", "kernel", "permutation")
+        for method in ("gradient", "kernel", "permutation")
     },
+    "deep SHAP": lambda net: shap_values(net, X[:2], X[9:12], regions=QUARTERS),
     "curves": lambda net: quality.curves(net, X[:2], np.ones((2, 1, 4, 4, 3)), baseline=0.0),
     "beside_controls": lambda net: agreement.beside_controls(net, {"itself": net}, X),
     "completeness_gap": lambda net: gradients.completeness_gap(

@@ -19,6 +19,7 @@ from distill_lessons.explain.admission import admitted
 from distill_lessons.explain.arrays import Array, check_finite, check_logits
 from distill_lessons.losses import centred
 from distill_lessons.settings import one_of
+from distill_lessons.tensors import check_numbers
 
 OUTPUTS = ("centred", "logits", "softmax")
 
@@ -59,6 +60,8 @@ def prepare(
     forward.check_memory(memory)
     net = forward.private_copy(model)
     x = admitted(net, x)
+    if isinstance(background, Tensor):
+        check_numbers("background", background)
     shape = tuple(background.shape) if isinstance(background, Tensor) else None
     if shape is None or len(shape) < 2 or shape[1:] != tuple(x.shape[1:]) or shape[0] < 1:
         raise ValueError(

@@ -22,7 +22,7 @@ from distill_lessons.explain.admission import admitted, logits
 from distill_lessons.explain.arrays import Array, ArrayLike, of_class
 from distill_lessons.explain.similarity import by_class, cosine, same_shape, spearman, topk_overlap
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_type
+from distill_lessons.tensors import check_function, check_type
 
 Explain = Callable[[nn.Module, Tensor], ArrayLike]
 Side = nn.Module | ArrayLike | tuple[nn.Module, ArrayLike]
@@ -118,8 +118,8 @@ def beside_controls(
         ValueError: if there is nothing to compare, x is missing, or shapes differ.
     """
     check_type("others", others, Mapping, "a dict, name to model or attributions")
-    if explain is not None and not callable(explain):
-        raise TypeError(f"explain={explain!r} must be a function of a model and its inputs.")
+    if explain is not None:
+        check_function("explain", explain, "a model and its inputs")
     if not others:
         raise ValueError("others is empty; name at least the comparison and one control.")
     mine = _side("reference", "reference", reference, x, explain)

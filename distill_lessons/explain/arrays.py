@@ -42,7 +42,10 @@ def finite(argument: str, value: ArrayLike) -> Array:
         check_numbers(argument, value)
         value = value.detach().cpu().double().numpy()
     try:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.asarray(value)
+        if array.dtype.kind in "SU":  # numpy would read text as numbers
+            raise TypeError
+        array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         kind = type(value).__name__
         raise TypeError(f"{argument} is {kind}; give an array or tensor of numbers.") from None

@@ -19,6 +19,7 @@ from distill_lessons import seeds
 from distill_lessons.explain import forward
 from distill_lessons.explain.admission import needs_statistics
 from distill_lessons.explain.tracing import Remark, Trace
+from distill_lessons.tensors import check_numbers
 
 # What DeepExplainer has a rule for that holds; its rule for Softmax, output by output, does not.
 NONLINEAR = {
@@ -79,6 +80,7 @@ def _run(net: nn.Module, x_shape: tuple[int, ...], trace: Trace, kind: str) -> A
     if not whole or not x_shape or min(x_shape) < 1:
         raise ValueError(f"x_shape={x_shape} must be the shape of one input, such as (1, 28, 28).")
     reference = next(net.parameters(), torch.zeros(()))
+    check_numbers("the model", reference)
     with seeds.fork_rng(0, reference.device), torch.inference_mode(False), torch.enable_grad():
         x = torch.rand(2, *x_shape, dtype=reference.dtype, device=reference.device)
         x = x.requires_grad_().clone()  # a model may write into it

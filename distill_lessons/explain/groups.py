@@ -33,7 +33,7 @@ def singles(n_features: int) -> list[Array]:
 
 def pixels(image_shape: Shape) -> list[Array]:
     """Return one group per pixel: all its channels."""
-    _, height, width = _image(image_shape)
+    _, height, width = checked_image_shape(image_shape)
     return from_map(np.arange(height * width).reshape(height, width), image_shape)
 
 
@@ -43,13 +43,13 @@ def rows(image_shape: Shape) -> list[Array]:
     >>> [group.tolist() for group in rows((1, 2, 3))]
     [[0, 1, 2], [3, 4, 5]]
     """
-    _, height, width = _image(image_shape)
+    _, height, width = checked_image_shape(image_shape)
     return from_map(np.repeat(np.arange(height)[:, None], width, axis=1), image_shape)
 
 
 def columns(image_shape: Shape) -> list[Array]:
     """Return one group per column of the image, left to right."""
-    _, height, width = _image(image_shape)
+    _, height, width = checked_image_shape(image_shape)
     return from_map(np.repeat(np.arange(width)[None], height, axis=0), image_shape)
 
 
@@ -68,7 +68,7 @@ def patches(image_shape: Shape, size: int | tuple[int, int]) -> list[Array]:
     >>> [group.tolist() for group in patches((1, 2, 4), 2)]
     [[0, 1, 4, 5], [2, 3, 6, 7]]
     """
-    _, height, width = _image(image_shape)
+    _, height, width = checked_image_shape(image_shape)
     sides = tuple(size) if isinstance(size, tuple | list) else (size, size)
     if len(sides) != 2:
         raise ValueError(f"size={size!r} must be one number, or (height, width).")
@@ -82,7 +82,7 @@ def patches(image_shape: Shape, size: int | tuple[int, int]) -> list[Array]:
 
 def channels(image_shape: Shape) -> list[Array]:
     """Return one group per colour channel."""
-    n, height, width = _image(image_shape)
+    n, height, width = checked_image_shape(image_shape)
     return list(np.arange(n * height * width).reshape(n, -1))
 
 
@@ -188,7 +188,8 @@ def paint(values: ArrayLike, groups: Groups, input_shape: Shape) -> Array:
     return flat.reshape(*input_shape, *table.shape[1:])
 
 
-def _image(image_shape: Shape) -> tuple[int, int, int]:
+def checked_image_shape(image_shape: Shape) -> tuple[int, int, int]:
+    """Return `(C, H, W)` as plain numbers, or raise an error that names `image_shape`."""
     shape = _shape("image_shape", image_shape)
     if len(shape) != 3:
         raise ValueError(f"image_shape={shape} must be (C, H, W).")

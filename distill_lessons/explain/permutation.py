@@ -72,8 +72,11 @@ def permutation_importance(
 ) -> Importance:
     """Measure how much a model relies on each feature or group of features.
 
-    With the same seed the accuracy importances of single features equal those of
-    `sklearn.inspection.permutation_importance` to the bit.
+    With the same seed single features are shuffled as
+    `sklearn.inspection.permutation_importance` shuffles them, so the accuracies are the same unless
+    the model itself answers an image otherwise in another batch. That holds in both ways, fast and
+    plain: where rounding could decide between two classes, however large the sums in the first
+    layer, the image is judged the plain way. Losses agree up to rounding.
 
     Args:
         model: returns logits `(N, K)`; run in eval mode on a copy.

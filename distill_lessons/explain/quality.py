@@ -28,7 +28,7 @@ from distill_lessons.explain.randomisation import randomised, resettable_layers
 from distill_lessons.explain.similarity import cosine, spearman
 from distill_lessons.seeds import generator as seeded
 from distill_lessons.settings import number, whole_number
-from distill_lessons.tensors import check_type
+from distill_lessons.tensors import check_function, check_type
 
 BETTER = {"deletion": "lower", "insertion": "higher"}
 
@@ -181,7 +181,7 @@ def stability(
         raise ValueError(f"sigma={sigma} must be > 0; 0.05 of the input's range is a small noise.")
     if whole_number("repeats", repeats, least=None) < 1:
         raise ValueError(f"repeats={repeats} leaves nothing to compare; give 1 or more.")
-    _check_explain(explain)
+    check_function("explain", explain, "a model and its inputs")
     generator = seeded(seed)
     calm = explain(model, x)
     alike = []
@@ -224,7 +224,7 @@ def randomisation_check(
     """
     if whole_number("seeds", seeds, least=None) < 1:
         raise ValueError(f"seeds={seeds} draws no random weights; give 1 or more.")
-    _check_explain(explain)
+    check_function("explain", explain, "a model and its inputs")
     top_down = resettable_layers(model)[::-1]
     original = explain(model, x)
     rows = []
@@ -237,11 +237,6 @@ def randomisation_check(
             where = {"step": step, "layer": top_down[step - 1], "metric": f"Spearman, {word}"}
             rows.append({**where, **_interval(np.mean(values, axis=0))})
     return pd.DataFrame(rows)
-
-
-def _check_explain(explain: Explain) -> None:
-    if not callable(explain):
-        raise TypeError(f"explain={explain!r} must be a function of model and x.")
 
 
 def effective_features(attributions: ArrayLike) -> Array:

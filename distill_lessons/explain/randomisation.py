@@ -66,7 +66,7 @@ def resettable_layers(model: nn.Module) -> list[str]:
     Raises:
         ValueError: if there is none, or one of them cannot reset itself.
     """
-    check_type("model", model, nn.Module, "a model: an nn.Module")
+    check_built(model)
     names: list[str] = []
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module):

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from distill_lessons import seeds
 from distill_lessons.explain import forward
 from distill_lessons.explain.additive import Explanation, checked, explained, prepare
 from distill_lessons.explain.arrays import Array
@@ -91,8 +92,14 @@ def shap_values(
     """
     one_of("method", method, METHODS)
     one_of("engine", engine, ("auto", "shap"))
+    seed = seeds.checked(seed)
     if samples is not None:
         whole_number("samples", samples)
+        if method in ("deep", "exact"):
+            raise ValueError(
+                f"samples={samples} says nothing to method={method!r}, which draws none; leave it "
+                "out, or use method='permutation'."
+            )
     if tolerance is not None and not 0 <= number("tolerance", tolerance) < np.inf:
         raise ValueError(f"tolerance={tolerance} must be a number >= 0; None is the usual one.")
     check_numbers("x", x)

@@ -18,19 +18,31 @@ from torch import Tensor, nn
 
 from distill_lessons.explain import forward
 from distill_lessons.explain.additive import Explanation, checked, explained, prepare, view_output
-from distill_lessons.explain.arrays import Array
+from distill_lessons.explain.arrays import Array, ArrayLike, finite
 from distill_lessons.explain.groups import Groups, as_groups
+from distill_lessons.settings import whole_number
 
 MAX_REGIONS = 16
+MAX_PLAYERS = 20  # of a game given by its table
 PIECE = 1024  # coalitions run and weighted together
 
 
 def coalitions(n_players: int) -> Array:
     """Return all coalitions, bool `(2^n, n)`: player r is in coalition s if bit r of s is set.
 
+    Raises:
+        TypeError: if `n_players` is not a whole number.
+        ValueError: if there is no player, or more than 20, who have a million coalitions.
+
     >>> coalitions(2).astype(int).tolist()
     [[0, 0], [1, 0], [0, 1], [1, 1]]
     """
+    n_players = whole_number("n_players", n_players)
+    if n_players > MAX_PLAYERS:
+        raise ValueError(
+            f"n_players={n_players} have {2.0**n_players:.1g} coalitions, too many to list; use "
+            f"at most {MAX_PLAYERS}, for example by putting features together to regions."
+        )
     return np.asarray((np.arange(2**n_players)[:, None] >> np.arange(n_players)) % 2 == 1)
 
 
@@ -43,16 +55,16 @@ def shapley_matrix(n_players: int) -> Array:
 
     Source: Shapley (1953), A value for n-person games, equation 13.
     """
-    n = n_players
+    inside = coalitions(n_players)  # (2^n, n)
+    n = inside.shape[1]
     weight = np.array([1 / (n * math.comb(n - 1, size)) for size in range(n)])
-    inside = coalitions(n)  # (2^n, n)
     size = inside.sum(1, keepdims=True)
     joined = weight[np.maximum(size - 1, 0)]
     left_out = weight[np.minimum(size, n - 1)]
     return np.asarray(np.where(inside, joined, -left_out).T)
 
 
-def shapley_of_game(values: Array) -> Array:
+def shapley_of_game(values: ArrayLike) -> Array:
     """Return the Shapley value of each player of a game given by its table.
 
     Args:
@@ -62,12 +74,13 @@ def shapley_of_game(values: Array) -> Array:
         Shape `(n, ...)`, float64. It sums to `values[-1] − values[0]`.
 
     Raises:
-        ValueError: if the number of values is not a power of two, 2 or more.
+        TypeError: if `values` are not numbers.
+        ValueError: if the number of values is not a power of two, 2 or more, or one is NaN.
 
     >>> shapley_of_game(np.array([0.0, 1.0, 2.0, 5.0]))  # together they make 2 more than alone
     array([2., 3.])
     """
-    table = np.asarray(values, dtype=np.float64)
+    table = np.atleast_1d(finite("values", values))
     n = len(table).bit_length() - 1
     if len(table) != 2**n or n < 1:
         raise ValueError(f"values has {len(table)} rows; n players have 2^n coalitions, n >= 1.")

@@ -6,16 +6,18 @@ about training, and a unit that looks meaningful need not matter for any predict
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill_lessons.evaluation import evaluating
+from distill_lessons.evaluation import check_built, evaluating
 from distill_lessons.explain import forward
 from distill_lessons.explain.admission import admitted
 from distill_lessons.explain.arrays import Array, ArrayLike, finite
+from distill_lessons.explain.groups import checked_image_shape
 from distill_lessons.settings import one_of, whole_number
 
 
@@ -35,6 +37,7 @@ def first_layer_weights(
     Raises:
         ValueError: if there is no such layer, or the shape does not fit.
     """
+    check_built(model)
     found = {
         name: module
         for name, module in model.named_modules()
@@ -51,12 +54,13 @@ def first_layer_weights(
     assert isinstance(shown.weight, Tensor)
     weight = shown.weight.detach().cpu()
     if weight.ndim == 2:
-        if image_shape is None or int(np.prod(image_shape)) != weight.shape[1]:
+        shape = None if image_shape is None else checked_image_shape(image_shape)
+        if shape is None or math.prod(shape) != weight.shape[1]:
             raise ValueError(
                 f"image_shape={image_shape} must be (C, H, W) with product {weight.shape[1]}, "
                 f"the inputs of the linear layer {name!r}."
             )
-        weight = weight.reshape(-1, *image_shape)
+        weight = weight.reshape(-1, *shape)
     return np.asarray(weight.numpy())
 
 
