@@ -213,6 +213,7 @@ ALSO_NAMED = {
     **dict.fromkeys(("split", "transfer", "labelled", "valid", "measure", "like"), ("x", "y")),
     **dict.fromkeys(("groups", "regions"), ("group", "groups")),
     **{"Ts": ("T",), "alphas": ("alpha",), "seeds": ("seed",), "image_shape": ("x",)},
+    "measured_rows": ("rows",),
 }
 FREE: Kind = {}  # whatever is given is taken: a title, a switch that Python reads as one
 

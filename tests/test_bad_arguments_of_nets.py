@@ -77,6 +77,11 @@ ROWS = refused(none_of_it=torch.zeros(2, 0).long(), a_list=[[0], [1]], text="all
     of_others=lambda good: good[:1],
     meta=lambda good: good.to("meta"),
 )
+ROWS_OF_ONE = refused(
+    none_of_it=torch.zeros(1, 0).long(), a_list=[[0]], text="all", numpy=torch.zeros(1, 2).numpy(),
+    floats=torch.zeros(1, 2), flat=torch.arange(2), beyond=torch.full((1, 2), N),
+    negative=torch.full((1, 2), -1), of_others=torch.zeros(2, 2).long(),
+) | made(SAME, every_image=lambda good: torch.arange(N)[None])  # fmt: skip
 
 
 # ---- The table -----------------------------------------------------------------------------------
@@ -141,7 +146,7 @@ TABLE = {
         sweep.sweep,
         lambda: {
             "build": net, "transfer": split(), "z_teacher": Z, "measure": split(), "Ts": [2.0],
-            "alphas": [0.5], "seeds": [0], "steps": 2,
+            "alphas": [0.5], "seeds": [0], "steps": 2, "rows": None, "measured_rows": None,
         },
         {
             "build": FUNCTION | refused(none=None, no_net=lambda seed: 3),
@@ -152,12 +157,20 @@ TABLE = {
             "alphas": MANY_NUMBERS | refused(number=0.5, empty=[], two=[2.0], wrong_number=["0"]),
             "seeds": refused(none=None, number=0, empty=[], words=["0"], fraction=[0.5]),
             "steps": COUNT,
+            "rows": ROWS_OF_ONE,
+            "measured_rows": ROWS_OF_ONE,
         },
     ),
     "sweep.measure_many": Row(
         sweep.measure_many,
-        lambda: {"students": nets(), "split": split()},
-        {"students": STUDENTS, "split": LABELLED_SPLIT},
+        lambda: {
+            "students": nets(), "split": split(), "rows": torch.stack([torch.arange(N)] * 2),
+        },
+        {
+            "students": STUDENTS,
+            "split": LABELLED_SPLIT,
+            "rows": ROWS | made(SAME, none=lambda good: None),
+        },
         but={("students", "twice"): FINE},
     ),
     "sweep.paired_effect": Row(
@@ -223,7 +236,10 @@ TABLE = {
 }  # fmt: skip
 
 # What is not called with what a learner gives, and why.
-UNCHECKED = {"models.multiply_adds": "takes no argument"}
+UNCHECKED = {
+    "models.multiply_adds": "takes no argument",
+    "fast.stacking.check_rows": "a check, tried through fit_many",
+}
 (
     test_an_argument_is_taken_or_refused_by_name,
     test_the_table_knows_every_public_function,

@@ -17,8 +17,7 @@ from distill_lessons import data, distillation, seeds
 from distill_lessons.data import Data, Split
 from distill_lessons.fast.stacking import fit_many, predict_many
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_type, class_labels
-from distill_lessons.training import check_callable
+from distill_lessons.tensors import check_function, check_type, class_labels
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def draw(
         ValueError: if a number is out of range, or as in `fit_many`.
     """
     check_type("found", found, Data, "a Data, such as data.load('digits')")
-    check_callable(build=build)
+    check_function("build", build, "a seed that returns a teacher")
     n_repeats = whole_number("n_repeats", n_repeats)
     first = seeds.checked(seed) * n_repeats
     numbers = tuple(range(first, first + n_repeats))
