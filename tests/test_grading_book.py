@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from results import book_of, result
 
-from distill_lessons.grading import (
-    gradebook,
-)
+from distill_lessons import files
+from distill_lessons.grading import gradebook
 
 
 def test_what_is_graded_is_read_again(tmp_path: Path) -> None:
@@ -80,3 +80,23 @@ def test_verdicts_that_are_not_of_this_course_are_graded_again(tmp_path: Path) -
     book.details.write_text(text)
     again = gradebook.open_book(tmp_path / "g.csv", tmp_path / "in", None)
     assert again.marked == {}
+
+
+def test_a_full_disk_leaves_table_and_verdicts_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = book_of(tmp_path)
+    book.add(result("anna"))
+    before = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    written: list[int] = []
+
+    def fills_up(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) > 1:  # the table is written, the verdicts are not
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", fills_up)
+    with pytest.raises(OSError, match="No space left"):
+        book.add(result("ben"))
+    now = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert now == before

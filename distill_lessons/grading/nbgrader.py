@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from distill_lessons import files
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.cells import check_cells
 from distill_lessons.grading.student import blank, write_notebook
@@ -66,8 +67,8 @@ def write(course: Path, chosen: Sequence[Path], seeds: tuple[int, int]) -> bool:
         target.mkdir(parents=True)
         write_notebook(with_hidden_tests(lesson, seeds), target / lesson.name)
     try:
-        with (course / "nbgrader_config.py").open("x", encoding="utf-8") as file:
-            file.write(CONFIG.format(course=course.resolve().name))
+        config = CONFIG.format(course=course.resolve().name)
+        files.write_new(course / "nbgrader_config.py", config)
     except FileExistsError:
         return False
     return True

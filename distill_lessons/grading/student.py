@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from distill_lessons import __version__
+from distill_lessons import __version__, files
 from distill_lessons.course import lessons
 from distill_lessons.exercises import sections
 
@@ -101,11 +101,10 @@ def build(out: Path, chosen: Sequence[Path]) -> None:
     for lesson in chosen:
         write_notebook(blank(lesson), out / "notebooks" / lesson.name)
     needed = "\n".join(f"  {json.dumps(line)}," for line in _dependencies())
-    (out / "pyproject.toml").write_text(
-        PYPROJECT.format(version=__version__, dependencies=needed), encoding="utf-8"
-    )
+    project = PYPROJECT.format(version=__version__, dependencies=needed)
+    files.write(out / "pyproject.toml", project)
     listed = "7. Lessons: " + ", ".join(lesson.stem for lesson in chosen) + "."
-    (out / "README.md").write_text(README.format(lessons=listed), encoding="utf-8")
+    files.write(out / "README.md", README.format(lessons=listed))
     licence = PACKAGE.parent / "LICENSE"
     if licence.is_file():  # a wheel keeps it elsewhere
         shutil.copy(licence, out)
@@ -123,7 +122,7 @@ def blank(lesson: Path) -> dict[str, Any]:
 def write_notebook(notebook: dict[str, Any], path: Path) -> None:
     """Write a notebook the way Jupyter does."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    path.write_text(text, encoding="utf-8")
+    files.write(path, text)
 
 
 def new_folder(out: Path) -> None:
