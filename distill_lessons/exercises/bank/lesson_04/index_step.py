@@ -22,7 +22,7 @@ def _batches(seed: int) -> list[Case]:
         rng = dice(seed)
         student = models.mlp((1, 2, 2), K, (6,), seed=mixed(seed)).insert(3, StillDropout())
         first, last = student[1].parameters(), student[-1].parameters()
-        layers = [{"params": first, "lr": 4 * lr}, {"params": last}]
+        layers: list[dict[str, Any]] = [{"params": first, "lr": 4 * lr}, {"params": last}]
         optimizer = torch.optim.SGD(layers, lr=lr, momentum=0.5)
         x = torch.rand(len(order), 1, 2, 2, generator=rng)
         z = 4 * torch.randn(len(order), K, generator=rng)
