@@ -110,10 +110,20 @@ def test_a_function_of_the_package_is_refused(exercise: Exercise) -> None:
 
 
 @each
+def test_the_bank_s_own_reference_is_refused(exercise: Exercise) -> None:
+    reference = exercise.judged_by.reference
+    if not reference.__module__.startswith(catalogue.BANK):
+        assert exercise.kind == "bug" or reference in exercise.not_by
+    else:
+        assert "the course's own" in refused(exercise, reference)
+        assert "the course's own" in refused(exercise, lambda *given: reference(*given))
+
+
+@each
 def test_an_answer_made_of_the_packages_own_is_told_so(exercise: Exercise) -> None:
     for number, answer in enumerate(exercise.solved_by.borrowed):
         said = refused(exercise, answer)
-        assert "the course's own" in said, (number, said)
+        assert "which does what you are asked to write here" in said, (number, said)
     named = {inspect.unwrap(function).__code__ for function in exercise.not_by}
     assert bool(exercise.solved_by.borrowed) == bool(named), "show that not_by is needed"
 

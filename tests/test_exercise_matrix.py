@@ -5,10 +5,12 @@ And every lesson's notebook asks the exercises that the package declares.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import numpy as np
 import pytest
 import torch
 
+from distill_lessons import losses
 from distill_lessons.exercises import catalogue, cells, sections
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.explain import shap_adapters, similarity
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 BANK = Path(catalogue.__file__).parent / "bank"
@@ -55,11 +59,24 @@ def wrong_answers(exercise: Exercise) -> dict[str, Any]:
     }
     return {
         **{m.name: m.answer for m in exercise.judged_by.mistakes},
-        "zeros": times(exercise.judged_by.reference, 0),
+        "zeros": times(exercise.solved_by.answer, 0),
         "constant": constant(exercise),
-        "doubled": times(exercise.judged_by.reference, 2),
+        "doubled": times(exercise.solved_by.answer, 2),
         **copies,
     }
+
+
+@functools.cache
+def unwatched(exercise: Exercise) -> Exercise:
+    """An exercise that lets an answer call what the course's own mistakes are made of.
+
+    A learner makes the same mistake in code of her own.
+    """
+    if exercise.cases is None:
+        return exercise
+    right = exercise.judged_by.reference
+    judged_by = replace(exercise.judged_by, reference=lambda *arguments: right(*arguments))
+    return replace(exercise, not_by=(), given="", judged_by=judged_by)
 
 
 def times(function: Callable[..., Any], factor: int) -> Callable[..., Any]:
@@ -106,7 +123,7 @@ def test_every_wrong_answer_is_refused(exercise: Exercise) -> None:
     assert len(wrong) >= 3
     for name, answer in wrong.items():
         for seed in SEEDS:
-            assert exercise.judge(answer, seed).state != "correct", (name, seed)
+            assert unwatched(exercise).judge(answer, seed).state != "correct", (name, seed)
 
 
 @each(EVERY)
@@ -118,7 +135,7 @@ def test_classic_mistakes_are_known_by_name(exercise: Exercise) -> None:
     assert sum(m.given for m in known) == mended, "a bug is given once, and only there"
     for mistake in known:
         for seed in SEEDS:
-            verdict = exercise.judge(mistake.answer, seed)
+            verdict = unwatched(exercise).judge(mistake.answer, seed)
             if mistake.given:
                 assert verdict.state == "not attempted"
                 assert "as it was given" in verdict.text
@@ -135,6 +152,28 @@ def test_the_right_answer_passes_in_another_style(exercise: Exercise) -> None:
         for seed in SEEDS:
             verdict = exercise.judge(answer, seed)
             assert verdict.state == "correct", (number, verdict.text)
+
+
+BUGS = {key: made for key, made in CODE.items() if made.kind == "bug"}
+
+
+@each(BUGS)
+def test_the_given_code_is_the_lesson_s_and_is_told_from_other_code(exercise: Exercise) -> None:
+    given = source(cells.answer_cells(stored(exercise.lesson))[exercise.name])
+    assert exercise.given == given.rstrip() + "\n"
+    names: dict[str, Any] = {
+        "nn": torch.nn,
+        "F": torch.nn.functional,
+        "losses": losses,
+        "torch": torch,
+    }
+    names |= {"similarity": similarity, "shap_adapters": shap_adapters}
+    for text, state in ((given, "not attempted"), (f"{given}\n\n# a comment", "not attempted")):
+        exec(text, names)
+        assert exercise.judge(names[exercise.name]).state == state
+    same = exercise.judge(lambda *arguments: names[exercise.name](*arguments))
+    assert same.state == "not yet"
+    assert "still does what the code does as it was given" in same.text
 
 
 @each(EVERY)

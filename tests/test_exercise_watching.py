@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from distill_lessons import losses
+from distill_lessons.exercises import unread
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case, Judging
+from distill_lessons.grading import sit
 
 
 def cases(seed: int) -> list[Case]:
@@ -140,31 +142,58 @@ def test_only_a_blank_not_implemented_error_is_blank() -> None:
     assert "your code raised NotImplementedError: 'bool' has no mean" in verdict.text
 
 
-NOTEBOOK = """
-from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-for cell in {cells!r}:
-    shell.run_cell(cell, store_history=True)
-"""
+class _IncompleteInputError(SyntaxError):
+    """What Python 3.13 raises for a half-written def."""
+
+
+def test_half_a_function_is_a_syntax_error_by_whatever_name(monkeypatch) -> None:
+    half = "def soft(z, T):"
+
+    class History:
+        input_hist_raw = ("", half, "ex.soft.check(soft)")
+
+    class Shell:
+        history_manager = History()
+
+        def transform_cell(self, source: str) -> str:
+            raise _IncompleteInputError("incomplete input", ("the cell", 1, 16, source))
+
+    monkeypatch.setattr(unread, "_shell", Shell)
+    assert unread.syntax_error("soft") == "a syntax error, incomplete input, in line 1 of its cell"
+    error = _IncompleteInputError("incomplete input", ("the cell", 1, 16, half))
+    assert sit._in_a_line(error) == "SyntaxError: incomplete input (line 1)"
+
+
 RIGHT = "def batch_of_one(x):\n    return x[:1]"
 CHECK = "ex.batch_of_one.check(batch_of_one)"
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ([RIGHT], "Correct."),
-        ([RIGHT, "def batch_of_one(x:\n    return x[0]"], "Python cannot read your last version"),
-        ([RIGHT, "batch_of_one = = 3"], "Python cannot read your last version"),
-        ([RIGHT, "def batch_of_one(x):"], "Python cannot read your last version"),
-        ([RIGHT, "def other(:", "print('batch_of_one = 3'"], "Correct."),
-        (["def batch_of_one(x:", RIGHT], "Correct."),
-        (["def batch_of_one(x:", "%time y = 1", "%%time\n" + RIGHT], "Correct."),
-    ],
+UNREAD = "Python cannot read your last version"
+WRITTEN = (
+    ([RIGHT], "Correct."),
+    ([RIGHT, "def batch_of_one(x:\n    return x[0]"], UNREAD),
+    ([RIGHT, "batch_of_one = = 3"], UNREAD),
+    ([RIGHT, "def batch_of_one(x):"], UNREAD),
+    ([RIGHT, "def other(:", "print('batch_of_one = 3'"], "Correct."),
+    (["def batch_of_one(x:", RIGHT], "Correct."),
+    (["def batch_of_one(x:", "%time y = 1", "%%time\n" + RIGHT], "Correct."),
 )
-def test_after_a_syntax_error_the_old_function_is_not_judged(written, said) -> None:
-    cells = ["from distill_lessons.exercises import lesson_00 as ex", *written, CHECK]
-    done = subprocess.run(
-        [sys.executable, "-c", NOTEBOOK.format(cells=cells)], capture_output=True, text=True
-    )
-    assert said in done.stdout, done.stdout + done.stderr
+NEXT = "---- the next notebook"
+# One process for all, since a start takes longer than the rest; each notebook begins anew.
+NOTEBOOKS = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cells in {notebooks!r}:
+    print({next!r})
+    shell.reset(new_session=True)
+    for cell in cells:
+        shell.run_cell(cell, store_history=True)
+"""
+
+
+def test_after_a_syntax_error_the_old_function_is_not_judged() -> None:
+    first = "from distill_lessons.exercises import lesson_00 as ex"
+    notebooks = [[first, *written, CHECK] for written, _ in WRITTEN]
+    source = NOTEBOOKS.format(notebooks=notebooks, next=NEXT)
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    _, *outputs = done.stdout.split(NEXT)
+    for (written, said), output in zip(WRITTEN, outputs, strict=True):
+        assert said in output, (written, output, done.stderr)

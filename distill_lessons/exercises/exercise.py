@@ -13,10 +13,9 @@ import contextlib
 import copy
 import functools
 import io
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Any, Literal
 
@@ -26,8 +25,9 @@ from distill_lessons.exercises.compare import CLOSE, difference, nearness, plain
 from distill_lessons.exercises.defaults import usual
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Place, Solution, call
 from distill_lessons.exercises.verdict import State, Verdict
-from distill_lessons.exercises.watching import NotCounted, watched
+from distill_lessons.exercises.watching import NotCounted, raised, same_code, watched
 
+BANK = "distill_lessons.exercises.bank."
 LATER = Verdict("noted", "Your answer is compared when the lab is graded.")
 
 
@@ -55,7 +55,8 @@ class Exercise:
             compared.
         may_change: places of the arguments that an answer may change in place, from 0.
         not_by: functions of the package that do what is asked. An answer that calls one of them
-            does not count.
+            does not count; nor does one that calls the bank's own reference.
+        given: for bugs: the code that the lesson gives.
         options: for choices: what may be answered, such as ``("a", "b", "c")``.
         tolerance: relative.
         lesson: two digits, such as ``"03"``. This and what follows comes from where the exercise's
@@ -77,6 +78,7 @@ class Exercise:
     ask: Callable[..., Any] = call
     may_change: tuple[int, ...] = ()
     not_by: tuple[Callable[..., Any], ...] = ()
+    given: str = ""
     options: tuple[str, ...] = ()
     tolerance: float = 1e-3
     lesson: str = ""
@@ -157,13 +159,16 @@ class Exercise:
                 outputs.append(self.output(answer, case))
             except NotCounted as error:
                 return Verdict("not yet", f"On {case.words}: {error}")
-            except NotImplementedError as error:
-                if not error.args:  # torch says what it has not; a blank exercise says nothing
-                    return Verdict("not attempted", "")
-                return Verdict("not yet", f"On {case.words}: {_raised(error, answer)}")
             except (Exception, SystemExit) as error:
-                return Verdict("not yet", f"On {case.words}: {_raised(error, answer)}")
-        return self.compare(outputs, seed)
+                # Of what it has not, torch says more than a blank exercise does.
+                if isinstance(error, NotImplementedError) and not error.args:
+                    return Verdict("not attempted", "")
+                return Verdict("not yet", f"On {case.words}: {raised(error, answer)}")
+        verdict = self.compare(outputs, seed)
+        changed = bool(self.given) and not same_code(answer, self.given)
+        if changed and verdict.mistake and verdict.state == "not attempted":
+            return replace(verdict, state="not yet")  # other code that does the same
+        return verdict
 
     def questions(self, seed: int) -> Sequence[Case]:
         """Return the cases that a seed draws, whatever a learner has set torch to."""
@@ -178,7 +183,10 @@ class Exercise:
             NotCounted: if the answer changes its arguments, or is not the learner's own work.
             Exception: whatever the answer raises; TypeError if what it returns is not an answer.
         """
-        return self._asked(watched(answer, may_change=self.may_change, not_by=self.not_by), case)
+        not_by, reference = self.not_by, self.judged_by and self.judged_by.reference
+        if reference and reference.__module__.startswith(BANK):
+            not_by = (*not_by, reference)
+        return self._asked(watched(answer, may_change=self.may_change, not_by=not_by), case)
 
     def _asked(self, answer: Any, case: Case) -> Any:
         # Whatever a learner's code writes to stderr, a grader would count as a failure.
@@ -289,14 +297,3 @@ def _seen_of(exercise: Exercise, answer: Any, seed: int) -> list[Any]:
     A seed draws the same questions always, so the course's answers to them are always the same.
     """
     return exercise._all_seen(answer, seed)
-
-
-def _raised(error: BaseException, answer: Any) -> str:
-    """Say what a learner's function raised, and in which of its lines."""
-    code = getattr(answer, "__code__", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
-    where = ""
-    if own and own[-1].line:
-        where = f", at the line `{own[-1].line}`"
-    return f"your code raised {type(error).__name__}: {error}{where}"

@@ -33,7 +33,7 @@ def _unreadable(shell: Any, source: str) -> str:
     try:
         compile(shell.transform_cell(source), "the cell", "exec")
     except SyntaxError as error:
-        return f"{error.msg}, in line {error.lineno} of its cell"
+        return f"a syntax error, {error.msg}, in line {error.lineno} of its cell"
     except ValueError as error:  # a byte that no source may hold
         return str(error)
     return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any
@@ -42,8 +43,8 @@ def watched(
             result = answer(*arguments)
         if called:
             raise NotCounted(
-                f"your code calls the course's own `{called[0]}`, which does what you are asked "
-                "to write here. Write it yourself, and use the course's afterwards."
+                f"your code calls {called[0]}, which does what you are asked to write here. Write "
+                "it yourself, and use that one afterwards."
             )
         for place, argument in enumerate(arguments):
             if place not in may_change and _contents(argument) != before[place]:
@@ -56,6 +57,36 @@ def watched(
         return result
 
     return runs
+
+
+def same_code(answer: Any, source: str) -> bool:
+    """Say whether a function is what a source defines, whatever its comments and spaces.
+
+    Args:
+        answer: a learner's function.
+        source: of one function.
+    """
+    code = getattr(answer, "__code__", None)
+    defined = compile(source, "given", "exec").co_consts
+    return code is not None and any(
+        _does(code) == _does(given) for given in defined if isinstance(given, CodeType)
+    )
+
+
+def _does(code: CodeType) -> Any:
+    inner = [_does(one) if isinstance(one, CodeType) else one for one in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, inner
+
+
+def raised(error: BaseException, answer: Any) -> str:
+    """Say what a learner's function raised, and in which of its lines."""
+    code = getattr(answer, "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    where = ""
+    if own and own[-1].line:
+        where = f", at the line `{own[-1].line}`"
+    return f"your code raised {type(error).__name__}: {error}{where}"
 
 
 def _contents(value: Any) -> Any:
@@ -98,7 +129,9 @@ def _calls_of(functions: Sequence[Callable[..., Any]]) -> Iterator[list[str]]:
     names: dict[CodeType, str] = {}
     for function in functions:
         plain = inspect.unwrap(function)
-        names[plain.__code__] = f"{plain.__module__.rpartition('.')[2]}.{plain.__name__}"
+        whose = "torch's" if plain.__module__.startswith("torch") else "the course's own"
+        name = f"{plain.__module__.rpartition('.')[2]}.{plain.__name__}"
+        names[plain.__code__] = f"{whose} `{name}`"
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and frame.f_code in names:

@@ -19,9 +19,15 @@ def _accuracies(seed: int) -> list[Case]:
     ]
 
 
+GIVEN = """\
+def mean_difference(a, b):
+    return 100 * sum(p - q for p, q in zip(a, b))
+"""
+
 exercise = Exercise(
     title="Find the bug: a paired difference",
     kind="bug",
+    given=GIVEN,
     difficulty="easy",
     importance="high",
     minutes=3,

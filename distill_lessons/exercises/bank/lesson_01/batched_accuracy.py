@@ -59,9 +59,19 @@ def _watched(
     }
 
 
+GIVEN = """\
+def batched_accuracy(model, x, y, batch_size):
+    shares = []
+    for xb, yb in zip(x.split(batch_size), y.split(batch_size)):
+        guess = model(xb).argmax(1)
+        shares.append((guess == yb).float().mean().item())
+    return sum(shares) / len(shares)
+"""
+
 exercise = Exercise(
     title="Find the bugs: accuracy in batches",
     kind="bug",
+    given=GIVEN,
     difficulty="medium",
     importance="high",
     minutes=6,

@@ -21,9 +21,16 @@ def _saved(seed: int) -> list[Case]:
     ]
 
 
+GIVEN = """\
+def targets_from_file(z, T):
+    saved = z.softmax(1)             # what the colleague writes to the file
+    return (saved / T).softmax(1)    # what is made of it later
+"""
+
 exercise = Exercise(
     title="Find the bug: soft targets from a file",
     kind="bug",
+    given=GIVEN,
     difficulty="medium",
     importance="high",
     minutes=5,

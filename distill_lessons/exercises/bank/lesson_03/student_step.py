@@ -55,9 +55,23 @@ def _after_a_step(
     }
 
 
+GIVEN = """\
+def student_step(student, teacher, x, T, lr):
+    weights = [*student.parameters(), *teacher.parameters()]
+    optimizer = torch.optim.SGD(weights, lr=lr)
+    p = torch.softmax(teacher(x) / T, dim=1)
+    log_q = torch.log_softmax(student(x) / T, dim=1)
+    loss = T**2 * F.kl_div(log_q, p, reduction="batchmean")
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+"""
+
 exercise = Exercise(
     title="Find the bug: the teacher gives way",
     kind="bug",
+    given=GIVEN,
     difficulty="medium",
     importance="high",
     minutes=6,

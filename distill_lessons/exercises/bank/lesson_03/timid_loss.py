@@ -23,9 +23,17 @@ def _pairs(seed: int) -> list[Case]:
     ]
 
 
+GIVEN = """\
+def timid_loss(z_student, z_teacher, T):
+    p = torch.softmax(z_teacher / T, dim=1)
+    log_q = torch.log_softmax(z_student, dim=1)
+    return T**2 * F.kl_div(log_q, p, reduction="mean")
+"""
+
 exercise = Exercise(
     title="Find the bugs: a timid student",
     kind="bug",
+    given=GIVEN,
     difficulty="medium",
     importance="high",
     minutes=6,

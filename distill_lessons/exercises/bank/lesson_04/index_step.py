@@ -53,9 +53,22 @@ def _two_steps(
     }
 
 
+GIVEN = '''\
+def index_step(student, optimizer, x, z, index, T):
+    """x (N, C, H, W), z (N, K) the teacher's logits for x, index (B,). Returns the loss."""
+    z_student = student(x[index])
+    z_teacher = z[: len(index)]
+    loss = losses.kd_loss(z_student, z_teacher, None, T=T, alpha=0.0)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+'''
+
 exercise = Exercise(
     title="Find the bug: a student that never gets good",
     kind="bug",
+    given=GIVEN,
     difficulty="easy",
     importance="high",
     minutes=5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons import claims
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
@@ -37,6 +38,7 @@ exercise = Exercise(
         "`ddof=1`. Return mean, mean − half, mean + half.",
     ),
     cases=_accuracies,
+    not_by=(claims.mean_effect,),
 )
 
 # ==== Judging =====================================================================================
@@ -170,3 +172,11 @@ def interval_in_a_loop(a, b, t):
 
 
 other_ways = [interval_by_scipy, interval_in_a_loop]
+
+
+def interval_of_the_course(a, b, t):
+    effect = claims.mean_effect((a - b).tolist())
+    return effect.value, effect.low, effect.high
+
+
+borrowed = [interval_of_the_course]

@@ -35,9 +35,19 @@ def _linted(answer: Any, linears: list[nn.Linear]) -> Any:
     return {"logits": net(x), "the linter says": complaints or "no complaint"}
 
 
+GIVEN = """\
+def build_net(linears):
+    relu = nn.ReLU()
+    net = nn.Sequential(nn.Flatten())
+    for linear in linears[:-1]:
+        net.extend([linear, relu])
+    return net.append(linears[-1])
+"""
+
 exercise = Exercise(
     title="Find the bug: a net that deep SHAP gets wrong",
     kind="bug",
+    given=GIVEN,
     difficulty="medium",
     importance="high",
     minutes=5,

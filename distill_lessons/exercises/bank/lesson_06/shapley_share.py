@@ -9,6 +9,7 @@ import numpy as np
 from distill_lessons.exercises.dice import mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
+from distill_lessons.explain import shapley
 
 Value = Callable[[Sequence[int]], float]
 
@@ -49,6 +50,7 @@ exercise = Exercise(
         "`from math import factorial`. It multiplies what r brings, not what is there.",
     ),
     cases=_games,
+    not_by=(shapley.shapley_of_game,),
 )
 
 # ==== Judging =====================================================================================
@@ -186,3 +188,11 @@ def by_bits(value: Any, n: int, r: int) -> Any:
 
 
 other_ways = [by_orders, by_bits]
+
+
+def from_the_course(value: Any, n: int, r: int) -> Any:
+    worth = [value([p for p in range(n) if mask >> p & 1]) for mask in range(2**n)]
+    return shapley.shapley_of_game(np.array(worth))[r]
+
+
+borrowed = [from_the_course]

@@ -28,9 +28,24 @@ def _families(seed: int) -> list[Case]:
     return every
 
 
+GIVEN = """\
+def agreements(teacher, students, x, background):
+    kept = {}
+
+    def maps_of(net):
+        kind = type(net).__name__
+        if kind not in kept:
+            kept[kind] = shap_adapters.shap_values(net, x, background).values
+        return kept[kind]
+
+    own = maps_of(teacher)
+    return [similarity.cosine(own, maps_of(net)).mean() for net in students]
+"""
+
 exercise = Exercise(
     title="Find the bug: students in perfect agreement",
     kind="bug",
+    given=GIVEN,
     difficulty="medium",
     importance="high",
     minutes=6,

@@ -11,6 +11,7 @@ from distill_lessons.exercises.bank.lesson_07.common import tiny_net
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
+from distill_lessons.explain import quality
 
 
 def _pictures(seed: int) -> list[Case]:
@@ -40,6 +41,7 @@ exercise = Exercise(
         "takes the value of `baseline.flatten()` at its place.",
     ),
     cases=_pictures,
+    not_by=(quality.curves,),
 )
 
 # ==== Judging =====================================================================================
@@ -151,4 +153,17 @@ def deletion_with_numpy(model: Any, x: Any, credit: Any, baseline: Any, k: int) 
     return np.array(points)
 
 
-other_ways = [deletion_by_the_package, deletion_with_numpy]
+def deletion_place_by_place(model: Any, x: Any, credit: Any, baseline: Any, k: int) -> Any:
+    mixed, left = x.clone(), credit[0].clone()
+    points = [model(mixed).softmax(1)[:, k]]
+    for _ in range(left.numel()):
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        left[row, column] = -torch.inf
+        mixed[0, 0, row, column] = baseline[0, row, column]
+        points.append(model(mixed).softmax(1)[:, k])
+    return torch.cat(points)
+
+
+other_ways = [deletion_with_numpy, deletion_place_by_place]
+
+borrowed = [deletion_by_the_package]
