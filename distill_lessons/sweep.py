@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from distill_lessons import evaluation, losses
 from distill_lessons.claims import Effect, mean_effect
 from distill_lessons.data import Split
-from distill_lessons.fast.stacking import check_rows, fit_many, predict_many
-from distill_lessons.tensors import check_function, check_type
+from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.tensors import check_function, check_rows, check_type
 
 
 def sweep(
@@ -74,8 +74,11 @@ def sweep(
     run_seeds, run_Ts, run_alphas = zip(*grid, strict=True)
     n_cells = len(grid) // len(seeds)
     rows, measured_rows = (
-        None if r is None else check_rows(r, len(seeds), n).repeat_interleave(n_cells, 0)
-        for r, n in ((rows, len(transfer)), (measured_rows, len(measure)))
+        None if r is None else check_rows(name, r, len(seeds), n).repeat_interleave(n_cells, 0)
+        for name, r, n in (
+            ("rows", rows, len(transfer)),
+            ("measured_rows", measured_rows, len(measure)),
+        )
     )
     if isinstance(z_teacher, Tensor) and z_teacher.ndim == 3:
         z_teacher = z_teacher.repeat_interleave(n_cells, 0)
@@ -115,7 +118,7 @@ def measure_many(
         losses.check_logits(f"the answer of students[{s}]", logits)
     y = evaluation.labels_of("split", split, z[0]).expand(len(z), -1)  # (S, N)
     if rows is not None:
-        rows = check_rows(rows, len(z), len(split)).to(y.device)
+        rows = check_rows("rows", rows, len(z), len(split)).to(y.device)
         y = y.gather(1, rows)
         z = z.gather(1, rows[..., None].expand(-1, -1, z.shape[2]))
     accuracy = (z.argmax(2) == y).float().mean(1)

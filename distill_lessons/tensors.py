@@ -117,6 +117,23 @@ def rows(index: Tensor | Sequence[int], n: int, device: torch.device) -> Tensor:
     return picked
 
 
+def check_rows(argument: str, rows: Tensor, n_students: int, n_images: int) -> Tensor:
+    """Return the indices of each student's own images, ``(S, n)``, if they are that.
+
+    Raises:
+        TypeError: if `rows` is not a tensor of numbers.
+        ValueError: if its shape is another, or an index is not one of an image.
+    """
+    check_numbers(argument, rows)
+    if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
+        raise ValueError(
+            f"{argument} has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1."
+        )
+    if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < n_images:
+        raise ValueError(f"{argument} must hold int64 indices of images, from 0 to {n_images - 1}.")
+    return rows
+
+
 def split_indices(
     y: Tensor, shares: Sequence[float], *, seed: int, classes: Sequence[str] | None = None
 ) -> list[Tensor]:

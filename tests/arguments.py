@@ -213,7 +213,6 @@ ALSO_NAMED = {
     **dict.fromkeys(("split", "transfer", "labelled", "valid", "measure", "like"), ("x", "y")),
     **dict.fromkeys(("groups", "regions"), ("group", "groups")),
     **{"Ts": ("T",), "alphas": ("alpha",), "seeds": ("seed",), "image_shape": ("x",)},
-    "measured_rows": ("rows",),
 }
 FREE: Kind = {}  # whatever is given is taken: a title, a switch that Python reads as one
 
@@ -354,7 +353,7 @@ def missing_arguments(row: Row) -> list[str]:
     ]
 
 
-def tests_of(
+def table_tests(
     table: Mapping[str, Row], unchecked: Mapping[str, str], modules: Sequence[str]
 ) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
     """Return the tests of a table: of each argument, of each function, and of each row.

@@ -37,7 +37,7 @@ from arguments import (
     net,
     refused,
     split,
-    tests_of,
+    table_tests,
     trained,
 )
 from torch import nn
@@ -367,4 +367,4 @@ UNCHECKED = {
     test_an_argument_is_taken_or_refused_by_name,
     test_the_table_knows_every_public_function,
     test_the_table_knows_every_argument,
-) = tests_of(TABLE, UNCHECKED, MODULES)
+) = table_tests(TABLE, UNCHECKED, MODULES)

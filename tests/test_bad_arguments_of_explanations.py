@@ -38,7 +38,7 @@ from arguments import (
     made,
     net,
     refused,
-    tests_of,
+    table_tests,
 )
 from torch import Tensor, nn
 
@@ -460,4 +460,4 @@ UNCHECKED = {
     test_an_argument_is_taken_or_refused_by_name,
     test_the_table_knows_every_public_function,
     test_the_table_knows_every_argument,
-) = tests_of(TABLE, UNCHECKED, [module for module in MODULES if module not in SHARED])
+) = table_tests(TABLE, UNCHECKED, [module for module in MODULES if module not in SHARED])

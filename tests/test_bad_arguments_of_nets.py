@@ -32,7 +32,7 @@ from arguments import (
     net,
     refused,
     split,
-    tests_of,
+    table_tests,
     trained,
 )
 from torch import nn
@@ -238,10 +238,9 @@ TABLE = {
 # What is not called with what a learner gives, and why.
 UNCHECKED = {
     "models.multiply_adds": "takes no argument",
-    "fast.stacking.check_rows": "a check, tried through fit_many",
 }
 (
     test_an_argument_is_taken_or_refused_by_name,
     test_the_table_knows_every_public_function,
     test_the_table_knows_every_argument,
-) = tests_of(TABLE, UNCHECKED, MODULES)
+) = table_tests(TABLE, UNCHECKED, MODULES)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -223,6 +224,21 @@ def announce(work: str, rows: int, seconds: float) -> bool:
     if long:
         print(f"{work}: {rows:,} rows through the model, about {seconds:.0f} s.")
     return long
+
+
+def announce_rows(work: str, net: nn.Module, x: Tensor, rows: int, passes: float = 1.0) -> None:
+    """Time the model on a few inputs and say how long `rows` of them will take.
+
+    Only where the work may be long at all; `passes` counts a backward pass as two forward ones.
+    """
+    if rows < 20_000:
+        return
+    batch = x[:1].repeat(64, *[1] * (x.ndim - 1))
+    with torch.no_grad():
+        net(batch)
+        start = time.perf_counter()
+        net(batch)
+    announce(work, rows, (time.perf_counter() - start) / len(batch) * rows * passes)
 
 
 @contextmanager

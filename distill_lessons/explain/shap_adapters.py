@@ -118,10 +118,10 @@ def shap_values(
     if method == "deep":
         values = _deep(net, x, background, output, engine, seed, memory, k)
     elif method == "gradient":
-        _tell(method, net, x, rows, passes=3.0)
+        forward.announce_rows(f"{method} SHAP", net, x, rows, passes=3.0)
         values = _gradient(wrapped(net, k, output), x, background, samples, seed)
     else:
-        _tell(method, net, x, rows)
+        forward.announce_rows(f"{method} SHAP", net, x, rows)
         solve = partial(_kernel, samples=samples, l1_reg=l1_reg, seed=seed)
         if method == "permutation":
             solve = partial(_permutation, rounds=samples, seed=seed)
@@ -204,7 +204,8 @@ def _deep(
     if problems:
         raise ValueError("deep SHAP would be wrong for this model: " + " ".join(problems))
     # DeepExplainer runs image and background side by side, forward and back, for each class.
-    _tell("deep", net, x, 2 * len(x) * len(background) * k, passes=3.0)
+    n_rows = 2 * len(x) * len(background) * k
+    forward.announce_rows("deep SHAP", net, x, n_rows, passes=3.0)
     import shap
 
     with forward.private_randomness(seed, x.device), warnings.catch_warnings():
@@ -279,22 +280,6 @@ def _permutation(game: TableGame, n: int, *, rounds: int, seed: int) -> Array:
         explainer = shap.explainers.Permutation(game, masker, seed=seed)
         found = explainer(np.ones((1, n)), max_evals=rounds * (2 * n + 1), silent=True)
     return np.asarray(found.values[0])
-
-
-def _tell(method: str, net: nn.Module, x: Tensor, rows: int, passes: float = 1.0) -> None:
-    """Time the model on a few rows and say how long `rows` of them will take.
-
-    Only where the work may be long at all; `passes` counts a backward pass as two forward ones.
-    """
-    if rows < 20_000:
-        return
-    batch = x[:1].expand(64, *x.shape[1:])
-    with torch.no_grad():
-        net(batch)
-        start = time.perf_counter()
-        net(batch)
-    seconds = (time.perf_counter() - start) / len(batch) * rows * passes
-    forward.announce(f"{method} SHAP", rows, seconds)
 
 
 def _reshaped(found: Explanation, shape: tuple[int, ...]) -> Explanation:

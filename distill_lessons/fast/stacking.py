@@ -25,7 +25,7 @@ from distill_lessons.objectives import Loss, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import generator
 from distill_lessons.settings import number, whole_number
-from distill_lessons.tensors import check_numbers, check_type, class_labels
+from distill_lessons.tensors import check_rows, check_type, class_labels
 
 
 def fit_many(
@@ -103,7 +103,7 @@ def fit_many(
         check_loss(loss)
         alphas = [0.0] * n_students  # whether labels are needed, the loss must know
     rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows
-    rows = check_rows(rows, n_students, len(split)).cpu()
+    rows = check_rows("rows", rows, n_students, len(split)).cpu()
     _check_labelled(rows, alphas, split)
     if z_teacher is None:
         if loss is None and any(a < 1 for a in alphas):
@@ -213,21 +213,6 @@ def _fit_chunk(
         for s, student in enumerate(students):
             for name, tensor in (*student.named_parameters(), *student.named_buffers()):
                 tensor.copy_((params if name in params else buffers)[name][s])
-
-
-def check_rows(rows: Tensor, n_students: int, n_images: int) -> Tensor:
-    """Return the indices of each student's own images, ``(S, n)``, if they are that.
-
-    Raises:
-        TypeError: if `rows` is not a tensor of numbers.
-        ValueError: if its shape is another, or an index is not one of an image.
-    """
-    check_numbers("rows", rows)
-    if rows.ndim != 2 or len(rows) != n_students or rows.shape[1] == 0:
-        raise ValueError(f"rows has shape {tuple(rows.shape)}; give ({n_students}, n), n >= 1.")
-    if rows.dtype != torch.int64 or not 0 <= int(rows.min()) <= int(rows.max()) < n_images:
-        raise ValueError(f"rows must hold int64 indices of images, from 0 to {n_images - 1}.")
-    return rows
 
 
 def _check_labelled(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
