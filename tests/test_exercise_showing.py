@@ -185,3 +185,18 @@ def test_after_an_exercise_goes_on_whatever_was_answered(capsys: pytest.CaptureF
     assert SOFTMAX.yours_or_ours(None, ours) is ours
     only_asked = replace(SOFTMAX, judged_by=None, solved_by=None)
     assert only_asked.yours_or_ours(right) is right
+
+
+@pytest.mark.parametrize(
+    "half_filled",
+    [
+        lambda z, T: (z * ...).sum(1),
+        lambda z, T: (z.sum(1) - z.sum(1) * ...) / T,
+        lambda z, T: ... / T**3,
+        lambda z, T: ...,
+    ],
+)
+def test_a_blank_left_in_given_steps_is_not_an_error(half_filled: Any) -> None:
+    verdict = catalogue.exercise("02", "entropy_slope").judge(half_filled)
+    assert verdict.state == "not attempted"
+    assert "still a `...`" in verdict.text

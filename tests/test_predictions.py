@@ -267,4 +267,8 @@ def test_every_question_of_a_lesson_has_a_key_of_its_own_and_one_answer(notebook
     assert max(Counter(asked).values()) == 1
     exercises = {made.key for made in catalogue.of_lesson(notebook.stem[:2]).values()}
     assert not exercises & {*asked}  # their choices are kept in the same place
-    assert keys(notebook, "compare") == asked
+    answered = keys(notebook, "compare")
+    assert sorted(answered) == sorted(asked)
+    text = notebook.read_text(encoding="utf-8")
+    for key in asked:  # a question may wait for its answer, never the other way around
+        assert text.index(f'predict(\\"{key}') < text.index(f'compare(\\"{key}')

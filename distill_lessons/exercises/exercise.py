@@ -163,6 +163,8 @@ class Exercise:
                 # Of what it has not, torch says more than a blank exercise does.
                 if isinstance(error, NotImplementedError) and not error.args:
                     return Verdict("not attempted", "")
+                if isinstance(error, TypeError) and "ellipsis" in str(error):
+                    return Verdict("not attempted", "There is still a `...` to be filled in.")
                 return Verdict("not yet", f"On {case.words}: {raised(error, answer)}")
         verdict = self.compare(outputs, seed)
         changed = bool(self.given) and not same_code(answer, self.given)

@@ -24,6 +24,7 @@ from distill_lessons.plots.comparison import controls, fidelity, lanes, orders
 from distill_lessons.plots.derivation import scaling
 from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.pictures import images, probability_bars
+from distill_lessons.plots.soft_targets import beside_others, open_question
 from distill_lessons.plots.structure import exciting_images, layer_graph, weights
 from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
@@ -34,6 +35,7 @@ __all__ = [
     "attribution_maps",
     "attribution_panel",
     "bands",
+    "beside_others",
     "class_bars",
     "controls",
     "course_map",
@@ -50,6 +52,7 @@ __all__ = [
     "lanes",
     "layer_graph",
     "learning_curves",
+    "open_question",
     "orders",
     "pairs",
     "probability_bars",
