@@ -124,8 +124,7 @@ class Exercise:
 
         Args:
             answer: as in `check`.
-            ours: what to use instead; by default what answers are compared with. A learner's
-                own answer is returned where there is neither, as in a kernel that only asks.
+            ours: what to use instead; by default what answers are compared with, if that is here.
         """
         if self.judge(answer).state == "correct":
             page.say(f"From here on your own {self.name} is used.")
