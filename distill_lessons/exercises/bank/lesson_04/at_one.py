@@ -25,12 +25,14 @@ exercise = Exercise(
 from distill_lessons.exercises.parts import Judging, Mistake
 
 # Both gains are above zero; at T = 4 it is about twice as large. On the training images the teacher
-# is so sure that at T = 1 a hundredth of the probability, on average, is left for the wrong
-# classes, against more than a quarter at T = 4: such targets are nearly labels. (Adam makes up for
+# is so sure that at T = 1 a fiftieth of the probability, on average, is left for the wrong
+# classes, against more than a third at T = 4: such targets are nearly labels. (Adam makes up for
 # a factor on the whole loss, lesson 03; and the teacher's guess is the same at every T.)
 at_one = "a3"
 
-_HIGHER = "Two temperatures were tried. From T = 4 on this lesson's heatmap is flat."
+_HIGHER = (
+    "Two temperatures were tried. In this lesson's heatmap T = 8 and 16 are no better than T = 4."
+)
 
 _USELESS = "Look at the first interval again: does it reach zero?"
 

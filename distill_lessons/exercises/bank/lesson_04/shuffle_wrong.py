@@ -233,7 +233,7 @@ import numpy as np
 
 # The teacher's guess and the values of its logits stay; what is lost is which wrong class is how
 # likely. With the digits, 50 images and T = 4 the students end about 20 points below those with
-# hard labels, in every one of the ten seeds: not only does the gain go, wrong dark knowledge is
+# hard labels, in every one of ten repeats: not only does the gain go, wrong dark knowledge is
 # worse than none.
 def shuffle_wrong(z, dice):
     shuffled = z.clone()
