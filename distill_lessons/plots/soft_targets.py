@@ -70,7 +70,17 @@ def beside_others(
 
     Returns:
         The Axes, shape ``(rows, columns)``.
+
+    Raises:
+        ValueError: if `yours` is not one number for each class.
     """
+    if yours is not None:
+        drawn = np.asarray(yours, dtype=float)
+        if drawn.shape != (len(classes),) or not np.isfinite(drawn).all():
+            raise ValueError(
+                f"yours={drawn.tolist()} should be {len(classes)} numbers, one for each class, and "
+                "not all of them 0."
+            )
     figure, axes = plt.subplots(
         len(others), len(ours), figsize=(10.4, 2.1 * len(others) + 0.4), squeeze=False, sharex=True
     )
