@@ -23,6 +23,7 @@ from distill_lessons.plots.charts import (
 from distill_lessons.plots.comparison import controls, fidelity, lanes, orders
 from distill_lessons.plots.derivation import scaling
 from distill_lessons.plots.explanations import importance_map, importance_maps
+from distill_lessons.plots.opening import loss_and_question, two_answers
 from distill_lessons.plots.pictures import images, probability_bars
 from distill_lessons.plots.soft_targets import beside_others, open_question
 from distill_lessons.plots.structure import exciting_images, layer_graph, weights
@@ -52,6 +53,7 @@ __all__ = [
     "lanes",
     "layer_graph",
     "learning_curves",
+    "loss_and_question",
     "open_question",
     "orders",
     "pairs",
@@ -62,6 +64,7 @@ __all__ = [
     "show",
     "strips",
     "temperature_bars",
+    "two_answers",
     "use_theme",
     "waterfall",
     "weights",

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
+from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES
 
 LONG_NAME = 2  # class names of more letters stand upright under their bars
@@ -125,6 +126,8 @@ def pairs(
     ax.set_xticks([0, 1], labels=[side[0] for side in sides])
     ax.set(xlim=(-0.5, 1.5), ylabel=ylabel, title=title)
     ax.grid(axis="x", visible=False)
+    rises = int((sides[1][1] > sides[0][1]).sum())
+    wording.note(ax.figure, f"{rises} of {len(sides[0][1])} lines rise.")
     return ax
 
 
