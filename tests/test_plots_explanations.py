@@ -49,6 +49,13 @@ def test_maps_share_one_scale_unless_each_has_its_own():
     assert limits == [(-4, 4), (-4, 4)]
     own = plots.importance_maps(maps, "T", label="nats", own_scale=True)
     assert [ax.images[0].get_clim() for ax in own] == [(-1, 1), (-4, 4)]
+    assert [ax.get_title() for ax in own] == ["a\n(up to 1)", "b\n(up to −4)"]
+    assert len(own[0].figure.axes) == 2  # no colour bars: the numbers say the scale
+
+
+def test_the_colour_bar_shows_no_colours_that_no_map_has():
+    axes = plots.importance_maps({"a": np.diag([4.0, -1.0])}, "T", label="nats")
+    assert axes[0].figure.axes[-1].get_ylim() == (-1, 4)
 
 
 def test_maps_mark_what_is_clear():

@@ -68,6 +68,9 @@ def waterfall(
         ax.set(ylabel=ylabel, xlim=(-0.5, steps - 0.5))
         ax.set_title(name, fontsize=11, fontweight="normal")
         drawn.append(ax)
+    # One scale for all orders, with room for the numbers at the steps.
+    every = np.concatenate([np.asarray(way, dtype=float) for way in values.values()])
+    drawn[0].set_ylim(every.min() - 0.06 * np.ptp(every), every.max() + 0.2 * np.ptp(every) + 1e-9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     brings = {
         name: float(values[name][place] - values[name][place - 1]) for name, place in pieces.items()
@@ -97,7 +100,6 @@ def _steps(ax: Axes, values: np.ndarray, followed: int) -> None:
         (followed, max(values[followed - 1 : followed + 1])), xytext=(0, 4), ha="center",
         textcoords="offset points", fontsize=11, fontweight="bold",
     )  # fmt: skip
-    ax.margins(y=0.15)
     ax.set_xticks([])
     ax.grid(axis="x", visible=False)
 

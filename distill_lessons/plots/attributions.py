@@ -148,10 +148,10 @@ def attribution_maps(
         ax.set_title(text, fontsize=11, fontweight="normal", loc="center")
     figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    names = rows or [""] * n_rows
-    for name, row in zip(names, grid, strict=True):
-        said = [wording.of_map(f"{name} {text}", m) for text, m in zip(titles, row, strict=True)]
-        wording.note(figure, *said)
+    if grid.shape[0] * grid.shape[1] <= wording.MOST_MAPS:
+        for name, row in zip(rows or [""] * n_rows, grid, strict=True):
+            for text, values in zip(titles, row, strict=True):
+                wording.note(figure, wording.of_map(f"{name} {text}", values))
     return np.asarray(axes)
 
 
@@ -166,12 +166,14 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
             place on a logarithmic axis.
     """
     _, ax = plt.subplots(figsize=(9.2, 4.8))
-    ends: list[tuple[float, float, str, str]] = []
+    ends: list[tuple[float, float, str, str, bool]] = []
     for i, (method, runs) in enumerate(table.groupby("method", sort=False)):
         colour, marker, line = STYLES[i % len(STYLES)]
         mean = 100 * runs.groupby("rows")["error"].mean()
         ax.plot(mean.index, mean, color=colour, marker=marker, ls=line)
-        ends.append((float(mean.index[-1]), float(mean.iloc[-1]), str(method), colour))
+        ends.append(
+            (float(mean.index[-1]), float(mean.iloc[-1]), str(method), colour, len(mean) == 1)
+        )
         wording.note(
             ax.figure, wording.of_curve(f"{method} (%)", mean.index.tolist(), mean.tolist())
         )
@@ -198,18 +200,24 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
     return ax
 
 
-def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Write a name to the right of each last mark; where two would meet, the lower one moves."""
-    bottom, top = np.log(ax.get_ylim())
-    line = 0.055 * (top - bottom)  # the height of a line of text, on the logarithmic axis
+def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> None:
+    """Write names right of last marks, above single ones; where two meet, one moves up.
+
+    Args:
+        ax: with logarithmic axes and all marks drawn.
+        ends: place of the mark, name and colour of its method, and whether it is a single mark.
+    """
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, 1.3 * top)
+    line = 0.06 * np.log(1.3 * top / bottom)  # the height of a line of text, on this axis
     placed: list[tuple[float, float]] = []
-    for x, y, name, colour in sorted(ends, key=lambda end: -end[1]):
-        at = np.log(y)
+    for x, y, name, colour, single in sorted(ends, key=lambda end: end[1]):
+        at = np.log(y) + (0.8 * line if single else 0.0)
         near = [other for where, other in placed if 0.1 < where / x < 10]
-        if near and min(near) - at < line:
-            at = min(near) - line
+        if near and at - max(near) < line:
+            at = max(near) + line
         placed.append((x, at))
         ax.annotate(
-            name, (x, np.exp(at)), xytext=(9, 0), textcoords="offset points", va="center",
-            color=colour, fontsize=11,
+            name, (x, np.exp(at)), xytext=(-5 if single else 9, 0), textcoords="offset points",
+            va="center", color=colour, fontsize=11,
         )  # fmt: skip

@@ -95,7 +95,8 @@ def importance_maps(
             interval lies above zero, say.
         columns: maps in a row.
         factor: what the values are multiplied by.
-        own_scale: give each map a scale of its own, where only the pattern matters.
+        own_scale: give each map a scale of its own, where only the pattern matters; its largest
+            value is written above it.
 
     Returns:
         The Axes, one per map.
@@ -110,7 +111,7 @@ def importance_maps(
     rows = -(-len(tables) // columns)
     side = 1.5 if columns > 3 else 2.2
     figure, grid = plt.subplots(
-        rows, columns, figsize=(side * columns + 1.3, (side + 0.3) * rows + 0.5), squeeze=False
+        rows, columns, figsize=(side * columns + 1.3, (side + 0.45) * rows + 0.5), squeeze=False
     )
     axes = grid.ravel()
     for spare in axes[len(tables) :]:
@@ -119,21 +120,22 @@ def importance_maps(
     for ax, (name, table) in zip(axes, tables.items(), strict=False):
         limit = max(float(np.abs(table).max()) if own_scale else shared, 1e-12)
         picture = ax.imshow(table, cmap=DIVERGING, vmin=-limit, vmax=limit)
-        ax.set_title(name, fontsize=11, fontweight="normal", loc="center", pad=3)
+        text = f"{name}\n(up to {wording.number(table.max())})" if own_scale else name
+        ax.set_title(text, fontsize=11, fontweight="normal", loc="center", pad=3)
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
         ax.spines[:].set(visible=True, color="#999999", lw=0.8)
         if clear is not None:
             _dots(ax, np.asarray(clear[name], dtype=bool))
-        if own_scale:
-            figure.colorbar(picture, ax=ax, shrink=0.85)
     if not own_scale:
-        figure.colorbar(picture, ax=list(axes), label=label, shrink=0.9)
+        bar = figure.colorbar(picture, ax=list(axes), label=label, shrink=0.9)
+        lowest = min(float(table.min()) for table in tables.values())
+        bar.ax.set_ylim(min(lowest, 0.0), shared or None)  # no colours that no map has
     else:
         figure.supxlabel(label, fontsize=11)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    for name, table in tables.items():
-        wording.note(figure, wording.of_map(name, table))
+    if len(tables) <= wording.MOST_MAPS:
+        wording.note(figure, *(wording.of_map(name, table) for name, table in tables.items()))
     return np.asarray(axes[: len(tables)])
 
 

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 
 from distill_lessons.claims import UNITS, Effect
 
+MOST_MAPS = 6  # of more of them nobody reads where each has its largest value
+
 
 def note(figure: Any, *sentences: str) -> None:
     """Keep sentences with a figure, after those that it has; empty ones are left out."""
@@ -42,6 +44,7 @@ def number(value: float) -> str:
     >>> number(-0.05), number(1234.0)
     ('−0.05', '1,234')
     """
+    value = 0.0 if abs(value) < 1e-9 else value  # what rounding left of nothing
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return ("0" if float(text.replace(",", "")) == 0 else text).replace("-", "−")
 
@@ -90,11 +93,13 @@ def of_curve(name: str, x: Sequence[float], y: Sequence[float]) -> str:
     >>> of_curve("error", [1, 10, 100], [50.0, 20.0, 5.0])
     'error: 50 at 1, 5 at 100, falling all the way.'
     """
+    if len(y) == 1:
+        return f"{_flat(name)}: {number(y[0])} at {number(x[0])}."
     steps = np.diff(np.asarray(y, dtype=float))
     way = ", falling all the way" if (steps < 0).all() else ""
     way = ", rising all the way" if (steps > 0).all() else way
     ends = f"{number(y[0])} at {number(x[0])}, {number(y[-1])} at {number(x[-1])}"
-    return f"{_flat(name)}: {ends}{way if len(steps) else ''}."
+    return f"{_flat(name)}: {ends}{way}."
 
 
 def of_map(name: str, values: Any) -> str:

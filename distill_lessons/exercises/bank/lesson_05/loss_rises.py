@@ -34,10 +34,9 @@ exercise = Exercise(
     minutes=8,
     points=2,
     hints=(
-        "Three lines per feature: shuffle, predict, subtract. What has to be made anew each time?",
-        "`nn.functional.cross_entropy(model(mixed.view_as(x)), y)` is the loss after the shuffle; "
-        "y stays with its images.",
-        "Begin each feature with `mixed = x.flatten(1).clone()`, and collect after minus before.",
+        "The loss before the shuffle needs the model, the images and the labels, and no loop.",
+        "`cross_entropy(model(x), y)` is the loss before; y stays with its images afterwards too.",
+        "`mixed[order, j]` is feature j of the images that `order` names.",
     ),
     cases=_labelled,
     ask=watched,
