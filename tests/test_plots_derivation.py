@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from distill_lessons import plots
+from distill_lessons.plots import wording
 
 LABELS: Any = {"xlabel": "temperature T", "ylabel": "gradient length"}
 
@@ -57,3 +58,50 @@ def test_a_refusal_leaves_no_figure_open() -> None:
         with pytest.raises(ValueError, match="series"):
             plots.scaling([1, 2], {"a": (bad, "teacher")}, "t", **LABELS)
     assert plt.get_fignums() == []
+
+
+def test_a_linear_axis_may_begin_below_zero() -> None:
+    ax = plots.scaling([-1, 0, 1], {"a": ([1, 2, 3], "teacher")}, "t", **LABELS, log_x=False)
+    assert ax.get_xscale() == "linear"
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), [-1, 0, 1])
+    plt.close(ax.figure)
+
+
+def test_the_caption_follows_the_numbers_and_turns_with_them() -> None:
+    for values, way in (([3.0, 2.0, 1.0], "falling"), ([1.0, 2.0, 3.0], "rising")):
+        ax = plots.scaling([1, 10, 100], {"gap": (values, "student")}, "A gap", **LABELS)
+        assert wording.noted(ax.figure).endswith(f"{way} all the way.")
+        plt.close(ax.figure)
+
+
+def test_pushes_draw_each_panel_on_one_scale() -> None:
+    panels = {"label": ([1.0, -0.5], "baseline"), "teacher": ([0.001, -0.001], "student")}
+    axes = plots.pushes(panels, ["a", "b"], "t")
+    heights = [[bar.get_height() for bar in ax.patches] for ax in axes]
+    assert heights == [[1.0, -0.5], [0.001, -0.001]]
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert wording.noted(axes[0].figure).endswith("teacher: longest bar 0.001.")
+    plt.close(axes[0].figure)
+
+
+def test_pushes_need_one_number_per_class() -> None:
+    with pytest.raises(ValueError, match=r"panels\['a'\] has shape \(3,\) for 2 classes"):
+        plots.pushes({"a": ([1, 2, 3], "student")}, ["a", "b"], "t")
+
+
+def test_a_path_in_the_triangle_starts_and_ends_where_its_distributions_say() -> None:
+    even, sure, half = [1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0]
+    paths = {"to a corner": ([even, sure], "student"), "back": ([sure, half], "control")}
+    ax = plots.simplex(paths, half, "t", names=["a", "b", "c"])
+    first = ax.get_lines()[0].get_xydata()
+    np.testing.assert_allclose(first, [[0.5, np.sqrt(3) / 6], [0, 0]])  # the middle, the left
+    said = wording.noted(ax.figure)
+    assert "to a corner: ends at (1.00, 0.00, 0.00), 0.50 from the star." in said
+    assert "back: ends at (0.50, 0.50, 0.00), 0.00 from the star." in said
+    plt.close(ax.figure)
+
+
+@pytest.mark.parametrize("path", [[[0.5, 0.5]], [[0.5, 0.4, 0.2]], [[1.2, -0.2, 0.0]], []])
+def test_a_path_must_consist_of_distributions_of_three_classes(path: Any) -> None:
+    with pytest.raises(ValueError, match=r"paths\['a'\] must hold probabilities of three classes"):
+        plots.simplex({"a": (path, "student")}, [1, 0, 0], "t", names=["a", "b", "c"])

@@ -87,7 +87,7 @@ _ENTRIES = (
         question="Where does `alpha*CE + (1-alpha)*T^2*KL` come from?",
         goal="derive the distillation loss and its gradient, say where T² comes from, and "
         "recognise the classic mistakes by what they do to the numbers",
-        names="mean_kl soft_gradient my_kd_loss timid_loss student_step which_run alpha_to_set",
+        names="mean_kl my_kd_loss soft_gradient alpha_to_set which_run timid_loss student_step",
         seconds=(32, 7),
     ),
     Lesson(

@@ -21,7 +21,7 @@ from distill_lessons.plots.charts import (
     strips,
 )
 from distill_lessons.plots.comparison import controls, fidelity, lanes, orders
-from distill_lessons.plots.derivation import scaling
+from distill_lessons.plots.derivation import pushes, scaling, simplex
 from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.opening import loss_and_question, two_answers
 from distill_lessons.plots.pictures import images, probability_bars
@@ -58,10 +58,12 @@ __all__ = [
     "orders",
     "pairs",
     "probability_bars",
+    "pushes",
     "reliability",
     "scaling",
     "settling",
     "show",
+    "simplex",
     "strips",
     "temperature_bars",
     "two_answers",
