@@ -136,7 +136,8 @@ def consistent(teacher: nn.Module, *, T: float = 4.0, alpha: float = 0.0) -> Obj
 
     def objective(student: nn.Module, batch: Batch) -> Tensor:
         with torch.no_grad(), evaluation.evaluating(teacher):
-            z = teacher(*batch.inputs)
+            # Copies, since a teacher that works on its input in place would change the student's.
+            z = teacher(*(part.clone() for part in batch.inputs))
         labels = class_labels("split.y", batch.y) if alpha > 0 else None
         return losses.kd_loss(student(*batch.inputs), z, labels, T=T, alpha=alpha)
 

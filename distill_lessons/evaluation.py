@@ -131,6 +131,20 @@ def refusing(x: Tensor) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def refusing_in_place() -> Iterator[None]:
+    """Say what to write instead where a net overwrites what its own gradient is computed from."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not re.search("in-?place operation", str(error)):
+            raise
+        raise ValueError(
+            "the model changes in place what its gradient is computed from; write h = h + x for "
+            "h += x and nn.ReLU() for nn.ReLU(inplace=True)."
+        ) from error
+
+
 def check_repeatable(model: nn.Module, x: Tensor, mask: Tensor | None = None) -> None:
     """Raise a ValueError if a model in eval mode gives other logits each time it is asked.
 

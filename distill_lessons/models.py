@@ -264,7 +264,7 @@ def latency(model: nn.Module, x: Tensor, *, repeats: int = 50) -> float:
     from distill_lessons.evaluation import as_input, evaluating, predict
 
     repeats = whole_number("repeats", repeats)
-    x = as_input(model, x)
+    x = as_input(model, x).clone()  # a net that works on its input in place changes the copy
     if len(x) == 0:
         raise ValueError("x holds no image; give at least one.")
     predict(model, x, batch_size=len(x))  # refuses what the model cannot take

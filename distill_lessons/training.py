@@ -24,6 +24,7 @@ from distill_lessons.evaluation import (
     first_answer,
     labels_of,
     predict,
+    refusing_in_place,
     training_mode,
 )
 from distill_lessons.objectives import (
@@ -182,7 +183,8 @@ def fit(
                     value = objective(model, batch)
                     check_value(value)
                     optimizer.zero_grad(set_to_none=True)
-                    value.backward()
+                    with refusing_in_place():
+                        value.backward()
                     optimizer.step()
                     if scheduler is not None:
                         scheduler.step()

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import models
-from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.data import UNLABELLED, Data, Split
 
 N, K, SHAPE = 9, 3, (1, 4, 4)
 G = torch.Generator().manual_seed(0)
@@ -55,7 +55,7 @@ def made(verdict: str, **makers: Callable[[Any], Any]) -> Kind:
     return {name: (make, verdict) for name, make in makers.items()}
 
 
-NO_NUMBER = refused(none=None, text="2", a_list=[2, 2])
+NO_NUMBER = refused(none=None, text="2", a_list=[2, 2], two_numbers=torch.ones(2))
 NO_TENSOR = refused(none=None, text="x", a_number=3) | made(
     REFUSED, numpy=lambda good: good.detach().numpy(), a_list=lambda good: good.tolist()
 )
@@ -187,7 +187,9 @@ SPLIT = refused(none=None, text="digits", number=3) | made(
     REFUSED,
     a_pair=lambda good: (good.x, good.y),
     images_alone=lambda good: good.x,
+    whole_data=lambda good: Data("toy", good, good, good, ("a", "b", "c")),
     other_size=lambda good: Split(good.x[..., 1:], good.y),
+    colour=lambda good: Split(good.x.repeat(1, 3, 1, 1), good.y),
     meta=lambda good: good.to("meta"),
 ) | made(
     SAME,
@@ -197,13 +199,16 @@ SPLIT = refused(none=None, text="digits", number=3) | made(
 LABELLED_SPLIT = SPLIT | made(
     REFUSED,
     unlabelled=lambda good: good.without_labels(),
+    soft=lambda good: Split(good.x, torch.nn.functional.one_hot(good.y, K).float()),
     partly=lambda good: Split(good.x, spoilt(UNLABELLED)(good.y)),
     beyond=lambda good: Split(good.x, spoilt(3)(good.y)),
     negative=lambda good: Split(good.x, spoilt(-1)(good.y)),
 )
 # Where a net is looked at and not run, and images are not given to one, these are not seen.
 NOT_RUN = {("model", name): None for name in ("other_size", "one_number", "meta")}
-ANY_SIZE = {("split", "other_size"): None, ("like", "other_size"): None}
+ANY_SIZE = {
+    (argument, value): None for argument in ("split", "like") for value in ("other_size", "colour")
+}
 FUNCTION = refused(text="f", number=3, a_list=[])
 WORD = refused(none=None, number=3, unknown="no such word", a_list=["x"])
 # By which other words a message may name an argument: what runs is "the model", what a split holds

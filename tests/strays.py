@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distill_lessons import data, models, seeds
+from distill_lessons import models, seeds
 from distill_lessons.data import Split
 
 # function and argument -> what its message names, how it is called, the values that it refuses
@@ -54,19 +54,9 @@ NO_NUMBER = {"None": None, "text": "3", "a list": [1], "two numbers": torch.ones
 NO_WHOLE = NO_NUMBER | {"NaN": math.nan, "infinity": math.inf, "half": 2.5}
 TOO_SMALL = {"negative": -1, "zero": 0}
 NO_SEED = NO_WHOLE | {"too large": 2**64}
-NO_RATE = NO_NUMBER | TOO_SMALL | {"NaN": math.nan, "infinity": math.inf}
 NO_TENSOR = {"None": None, "NumPy": X.numpy(), "a list": X.tolist(), "text": "x"}
-NO_SPLIT = {"None": None, "a tuple": (X, Y), "a tensor": X, "text": "train"}
-NO_SPLIT["the data"] = data.Data("toy", S, S, S, ("a", "b", "c"))
-OTHER_SIZE = {
-    "larger": Split(torch.rand(N, 1, 5, 5), Y),
-    "colour": Split(torch.rand(N, 3, 4, 4), Y),
-}
-ELSEWHERE = {"another device": S.to("meta")}
 UNKNOWN_LABEL = {"label 3": Split(X, Y + 1), "label -1": Split(X, Y - 1)}
 NO_LABELS = {"none": S.without_labels(), "soft": Split(X, Z.softmax(1))}
-UNFIT = OTHER_SIZE | ELSEWHERE
-NO_NET = {"None": None, "a function": torch.relu, "text": "net", "a class": nn.Linear}
 NO_LOGITS = {
     "a tuple": Answers(lambda x: (x, x)),
     "one row": Answers(lambda x: x[:1, :3]),
@@ -75,8 +65,6 @@ NO_LOGITS = {
     "NaN": Answers(lambda x: x[:, :3] * math.nan),
     "infinite": Answers(lambda x: x[:, :3] * math.inf),
 }
-LAZY = {"without weights yet": nn.Sequential(nn.Flatten(), nn.LazyLinear(3))}
-NO_FUNCTION = {"text": "ce", "a number": 3, "a list": [1]}
 
 
 def cases(table: Table) -> list[Any]:

@@ -360,6 +360,7 @@ UNCHECKED = {
     "objectives.check_loss": "the check of loss=, tried through fit",
     "objectives.check_value": "the check of what a loss returns, tried in test_training",
     "evaluation.refusing": "words for what goes wrong inside",
+    "evaluation.refusing_in_place": "words for what goes wrong inside",
     "data.from_settings": "takes settings, which are checked",
     "data.check_enough": "takes data that were loaded",
 }

@@ -211,7 +211,7 @@ TABLE = {
         groups.patches,
         lambda: {"image_shape": SHAPE, "size": 2},
         {"image_shape": SHAPES, "size": COUNT | made(SAME, pair=lambda good: (2, 2))},
-        but={("size", "a_list"): None},
+        but={("size", "a_list"): None, ("size", "two_numbers"): None},
     ),
     "explain.groups.from_map": Row(
         groups.from_map,

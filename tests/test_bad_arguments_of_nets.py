@@ -220,7 +220,7 @@ TABLE = {
             "title": FREE,
         },
         found=trained("students"),
-        but={("T", "huge"): REFUSED},
+        but={("T", "huge"): REFUSED, ("T", "two_numbers"): FINE, ("alpha", "two_numbers"): FINE},
     ),
     "fast.stacking.predict_many": Row(
         stacking.predict_many,

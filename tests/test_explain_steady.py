@@ -114,6 +114,59 @@ def test_a_model_whose_weights_do_not_exist_yet_is_refused(name: str) -> None:
     assert isinstance(net.first, nn.LazyLinear)  # still without weights
 
 
+def residual(in_place: bool) -> nn.Module:
+    """A net with a shortcut, once added with ``h += x`` to what a ReLU keeps for its gradient."""
+
+    def add(net: nn.Module, h: Tensor) -> Tensor:
+        out = net.act(h)
+        if in_place:
+            out += h
+            return out
+        return out + h
+
+    return Net(add)
+
+
+@pytest.mark.parametrize(
+    "name", ["gradient", "gradient_x_input", "integrated_gradients", "smoothgrad", "gradient SHAP"]
+)
+def test_a_shortcut_added_in_place_is_said_with_the_way_out(name: str) -> None:
+    with pytest.raises(ValueError, match=r"changes in place .* write h = h \+ x for h \+= x"):
+        ASK[name](residual(in_place=True))
+    ASK[name](residual(in_place=False))
+
+
+class Shifted(Net):
+    """A net that first changes its input, in place or not."""
+
+    def __init__(self, in_place: bool) -> None:
+        super().__init__(lambda net, h: h)
+        self.in_place = in_place
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.sub_(0.3) if self.in_place else x - 0.3)
+
+
+def numbers(found: object) -> np.ndarray:
+    if not isinstance(found, Tensor):  # an Importance or an Explanation, or an array as it is
+        found = getattr(found, "importances", getattr(found, "values", found))
+    return np.asarray(found, dtype=float)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ASK if name not in ("curves", "beside_controls")]
+)
+def test_images_stay_as_they_are_whatever_a_model_does_to_its_input(name: str) -> None:
+    before = X.clone()
+    if name == "deep SHAP":
+        with pytest.raises(ValueError, match="changes the input in place"):
+            ASK[name](Shifted(in_place=True))
+    else:
+        found = numbers(ASK[name](Shifted(in_place=True)))
+        np.testing.assert_allclose(found, numbers(ASK[name](Shifted(in_place=False))), atol=1e-6)
+    assert torch.equal(X, before)
+
+
 def test_one_input_is_enough_to_see_that_rows_depend_on_one_another() -> None:
     with pytest.raises(ValueError, match="change with the other rows of the batch"):
         gradients.gradient(Net(lambda net, h: h / h.norm()), X[:1])

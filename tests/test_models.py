@@ -200,6 +200,15 @@ def test_latency_spoils_no_weights_that_are_made_on_the_way() -> None:
     net(torch.rand(1, 1, 4, 4)).sum().backward()
 
 
+def test_latency_leaves_the_images_as_they_are() -> None:
+    x = torch.rand(2, 1, 4, 4)
+    before = x.clone()
+    doubling = mlp((1, 4, 4), 3, (8,))
+    doubling.register_forward_pre_hook(lambda module, inputs: inputs[0].mul_(2))
+    latency(doubling, x, repeats=1)
+    assert torch.equal(x, before)
+
+
 def test_latency_is_positive_and_restores_the_mode() -> None:
     norms = nn.BatchNorm1d(16), nn.BatchNorm1d(16).eval()  # one trains, one is frozen
     net = nn.Sequential(nn.Flatten(), *norms, nn.Linear(16, 3))

@@ -166,7 +166,7 @@ def bytes_per_row(model: nn.Module, x: Tensor) -> int:
     handles = [leaf.register_forward_hook(count) for leaf in dict.fromkeys(leaves)]
     try:
         with torch.no_grad():
-            model(x[:1])
+            model(x[:1].clone())
     finally:
         for handle in handles:
             handle.remove()
@@ -203,10 +203,13 @@ def rows_per_chunk(
 
 
 def evaluate(model: nn.Module, x: Tensor, memory: float) -> Tensor:
-    """Return logits `(N, K)` for all of `x`, in pieces that respect the limit in MiB."""
+    """Return logits `(N, K)` for all of `x`, in pieces that respect the limit in MiB.
+
+    A piece is a copy, since a net that works on its input in place would change the data.
+    """
     rows = max(1, int(memory * MIB) // bytes_per_row(model, x))
     with torch.no_grad():
-        return torch.cat([model(part) for part in x.split(rows)])
+        return torch.cat([model(part.clone()) for part in x.split(rows)])
 
 
 def announce(work: str, rows: int, seconds: float) -> bool:

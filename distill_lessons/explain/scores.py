@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill_lessons.evaluation import evaluating
+from distill_lessons.evaluation import evaluating, refusing_in_place
 from distill_lessons.explain.arrays import Array, check_logits
 from distill_lessons.losses import centred
 from distill_lessons.settings import whole_number
@@ -66,7 +66,7 @@ def gradients_of(scores: Tensor, inner: Tensor) -> Tensor:
     """Return d scores / d inner for all columns, shape `(*inner.shape, K)`.
 
     Raises:
-        ValueError: if the scores have no gradient.
+        ValueError: if the scores have no gradient, or the model overwrote what it needs.
     """
     if not scores.requires_grad:
         raise ValueError(
@@ -74,10 +74,11 @@ def gradients_of(scores: Tensor, inner: Tensor) -> Tensor:
         )
     # No input influences another one's score, so the gradient of a column's sum holds each input's
     # own gradient. autograd.grad touches no parameter, unlike backward().
-    grads = [
-        torch.autograd.grad(column.sum(), inner, retain_graph=True, materialize_grads=True)[0]
-        for column in scores.unbind(1)
-    ]
+    with refusing_in_place():
+        grads = [
+            torch.autograd.grad(column.sum(), inner, retain_graph=True, materialize_grads=True)[0]
+            for column in scores.unbind(1)
+        ]
     return torch.stack(grads, -1)
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_lessons import seeds
+from distill_lessons.evaluation import refusing_in_place
 from distill_lessons.explain import forward
 from distill_lessons.explain.additive import Explanation, checked, explained, prepare
 from distill_lessons.explain.arrays import Array
@@ -216,11 +217,18 @@ def _deep(
         return np.asarray(explainer.shap_values(x, check_additivity=False), dtype=np.float64)
 
 
+class _Clone(nn.Module):
+    """Stands before a net that may work on its input in place: shap's is a leaf of the graph."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone()
+
+
 def _gradient(net: nn.Module, x: Tensor, background: Tensor, samples: int, seed: int) -> Array:
     import shap
 
-    with forward.private_randomness(seed, x.device):
-        explainer = shap.GradientExplainer(net, background)
+    with forward.private_randomness(seed, x.device), refusing_in_place():
+        explainer = shap.GradientExplainer(nn.Sequential(_Clone(), net), background)
         return np.asarray(explainer.shap_values(x, nsamples=samples, rseed=seed), dtype=np.float64)
 
 

@@ -101,7 +101,7 @@ def activations(
     try:
         with evaluating(model), torch.no_grad():
             for part in x.split(size):
-                model(part)
+                model(part.clone())  # a net may work on its input in place
     finally:
         handle.remove()
     if not kept:
