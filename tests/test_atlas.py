@@ -324,6 +324,9 @@ def test_the_courses_own_atlas_speaks_of_the_lessons_as_they_are() -> None:
             for made in output.get("data", {}).get(claims.MIME, [])
         ]
         own = [run for run in atlas.read() if run.lesson == survey.number_of(path)]
+        if not own:
+            assert "No run of this lesson yet." in json.dumps(stored), path.name
+            continue
         (home,) = [run for run in own if run.world == default]
         assert [(c.statement, c.verdict == "holds") for c in home.claims] == shown, path.name
         assert atlas.statements(own) == list(dict.fromkeys(text for text, _ in shown)), path.name
