@@ -1,27 +1,56 @@
-"""The figures of single models: marks that can be told apart, none cut off."""
+"""The figures of single models: marks that can be told apart, none cut off; titles that follow."""
 
 import pandas as pd
+import pytest
 from matplotlib import pyplot as plt
 
 from distill_lessons import plots
+from distill_lessons.plots import wording
 
 
-def test_no_mark_of_the_reliability_diagram_is_hidden_or_cut() -> None:
-    table = pd.DataFrame({"confidence": [0.4, 1.0], "accuracy": [0.0, 1.0], "images": [1, 300]})
+@pytest.fixture(autouse=True)
+def theme():
     plots.use_theme()
-    ax = plots.reliability({"one": table, "another": table}, "Both at the same places")
-    ax.figure.canvas.draw()
-    filled, hollow = ax.collections
-    assert len(filled.get_facecolor()) == 1
-    assert len(hollow.get_facecolor()) == 0
-    for marks in (filled, hollow):
-        few, many = marks.get_sizes()
-        assert many > 10 * few
-        for (x, y), size in zip(marks.get_offsets(), marks.get_sizes(), strict=True):
-            centre = ax.transData.transform((x, y))
-            # The half-diagonal of a diamond, the widest mark here, in pixels.
-            reach = size**0.5 / 2**0.5 * ax.figure.dpi / 72
-            inside = ax.bbox.padded(-reach)
-            assert inside.contains(*centre), (x, y)
-    assert ax.get_legend().get_window_extent().x0 > ax.bbox.x1
-    plt.close(ax.figure)
+    yield
+    plt.close("all")
+
+
+def test_a_bin_of_one_image_does_not_look_like_evidence() -> None:
+    table = pd.DataFrame({"confidence": [0.4, 1.0], "accuracy": [0.0, 1.0], "images": [1, 300]})
+    axes = plots.reliability({"one": table, "another": table})
+    figure = axes[0].figure
+    figure.canvas.draw()
+    for ax, name in zip(axes, ("one", "another"), strict=True):
+        assert ax.get_title(loc="left") == f"{name}: 300 of 301 images in one bin"
+        _, few, _, many, _ = (line.get_ydata() for line in ax.lines)
+        assert few[1] - few[0] > 0.7  # one image: the interval spans nearly everything
+        assert many[1] - many[0] < 0.02
+        written = [text.get_text() for text in ax.texts]
+        assert written == ["1", "300"]
+        for text in ax.texts:
+            assert figure.bbox.contains(*text.get_window_extent().min)
+    assert "the intervals of 2 of 2 bins meet the diagonal; 1 hold fewer" in wording.noted(figure)
+
+
+def test_a_confidence_that_is_not_met_is_counted_as_such() -> None:
+    table = pd.DataFrame({"confidence": [0.9], "accuracy": [0.5], "images": [100]})
+    (ax,) = plots.reliability({"bold": table})
+    assert "the intervals of 0 of 1 bins meet the diagonal" in wording.noted(ax.figure)
+
+
+@pytest.mark.parametrize(("valid", "best"), [([3.0, 1.0, 2.0], 2), ([3.0, 2.0, 1.0], 3)])
+def test_learning_curves_say_where_the_validation_loss_was_lowest(valid, best) -> None:
+    history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.0], "valid_loss": valid})
+    ax = plots.learning_curves(history, accept_loss=1.5, accepted=best)
+    assert ax.get_title(loc="left") == f"The validation loss is lowest in epoch {best} of 3"
+    assert ax.texts[0].get_text() == f"accepted: epoch {best}"
+    text = wording.noted(ax.figure)
+    assert "training loss: 3 at 1, 1 at 3, falling all the way." in text
+    assert ("validation loss: 3 at 1, 1 at 3, falling all the way." in text) == (best == 3)
+
+
+def test_without_an_accepted_epoch_none_is_marked() -> None:
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0]})
+    ax = plots.learning_curves(history, accept_loss=0.5)
+    assert not ax.texts
+    assert ax.get_title(loc="left") == "Loss, epoch by epoch"

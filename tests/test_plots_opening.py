@@ -1,6 +1,7 @@
 """Pictures with which a lesson opens, and pairs of runs: what they say follows from the numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
@@ -21,7 +22,10 @@ def test_pairs_count_the_lines_that_rise(second, rise) -> None:
 
 
 def test_an_opening_picture_leaves_the_question_open() -> None:
-    known, unknown = plots.loss_and_question([1, 2, 3], [3.0, 2.0, 1.0], "seen", "never seen")
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0]})
+    known, unknown = plots.loss_and_question(
+        history["epoch"], history["loss"], "seen", "never seen"
+    )
     assert len(known.lines) == 1
     assert not unknown.lines
     assert [text.get_text() for text in unknown.texts] == ["?"]

@@ -68,7 +68,7 @@ _ENTRIES = (
         question="When is a teacher good enough?",
         goal="split data for three purposes, write a training step, accept a teacher by a rule "
         "fixed beforehand, say whether its confidence can be believed",
-        names="loss_of_ignorance training_step accepted_epoch batched_accuracy which_epoch "
+        names="loss_of_ignorance training_step accepted_epoch which_epoch batched_accuracy "
         "calibration_error",
         seconds=(31, 15),
     ),

@@ -9,67 +9,102 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from distill_lessons.claims import UNITS, Effect, mean_effect
+from distill_lessons.claims import UNITS, Effect, mean_effect, share_effect
 from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES, SEQUENTIAL
 
 PERCENT = 100.0
+# A bin of fewer images says next to nothing.
+FEW = 10
 
 
-def learning_curves(history: pd.DataFrame, title: str, accept_loss: float | None = None) -> Axes:
-    """Draw training and validation loss against epochs, and the threshold of acceptance."""
+def learning_curves(
+    history: pd.DataFrame, *, accept_loss: float | None = None, accepted: int = 0
+) -> Axes:
+    """Draw training and validation loss against epochs; title and notes say what they did.
+
+    Args:
+        history: a row per epoch, as of `training.History.frame`.
+        accept_loss: the threshold of acceptance.
+        accepted: the epoch in which a teacher was accepted; 0 for none.
+    """
     _, ax = plt.subplots()
-    teacher, baseline = ROLES["teacher"], ROLES["baseline"]
-    ax.plot(
-        history["epoch"], history["train_loss"], color=baseline.color, ls="--", label="training"
-    )
+    epochs = history["epoch"]
+    for column, name, style in (
+        ("train_loss", "training", "baseline"),
+        ("valid_loss", "validation", "teacher"),
+    ):
+        if column in history:
+            role = ROLES[style]
+            marker = role.marker if style == "teacher" else ""
+            ax.plot(
+                epochs, history[column], color=role.color, ls=role.linestyle, marker=marker, ms=5,
+                label=name,
+            )  # fmt: skip
+            wording.note(ax.figure, wording.of_curve(f"{name} loss", [*epochs], [*history[column]]))
+    title = "Loss, epoch by epoch"
     if "valid_loss" in history:
-        ax.plot(
-            history["epoch"],
-            history["valid_loss"],
-            color=teacher.color,
-            marker="o",
-            markersize=5,
-            label="validation",
-        )
+        best = int(epochs[history["valid_loss"].idxmin()])
+        title = f"The validation loss is lowest in epoch {best} of {len(history)}"
     if accept_loss is not None:
-        ax.axhline(accept_loss, color=ROLES["control"].color, ls=":", label="accepted below this")
+        ax.axhline(accept_loss, color=ROLES["control"].color, ls=":", label="threshold")
+    if accepted:
+        ax.axvline(accepted, color=ROLES["control"].color, lw=1.2)
+        ax.annotate(
+            f"accepted: epoch {accepted}", (accepted, 1), xycoords=("data", "axes fraction"),
+            xytext=(4, -2), textcoords="offset points", va="top", color=ROLES["control"].color,
+        )  # fmt: skip
     ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", yscale="log", title=title)
     ax.legend()
     return ax
 
 
-def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Axes:
-    """Draw accuracy against confidence, bin by bin; a calibrated model lies on the diagonal.
+def reliability(tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
+    """Draw accuracy against confidence, bin by bin, with the images and the interval of each bin.
+
+    A calibrated model lies on the diagonal. The title and the notes count the bins.
 
     Args:
-        tables: name to the table of `distill_lessons.evaluation.calibration`.
-        title: a sentence.
+        tables: the name of a model to its table of `distill_lessons.evaluation.calibration`.
+
+    Returns:
+        The Axes, one for each model.
+
+    Source: Wilson (1927) for the intervals, as in `claims.share_effect`.
     """
-    _, ax = plt.subplots(figsize=(7.8, 4.8))
-    ax.plot([0, 1], [0, 1], color="#999999", ls=":", label="confidence = accuracy")
-    styles = ("teacher", "control", "baseline")
-    for at, ((name, table), style) in enumerate(zip(tables.items(), styles, strict=False)):
-        role = ROLES[style]
-        # The area says how many images a bin rests on: a far point of few images means little.
-        # Only the first model's marks are filled, so that those of the others do not hide them.
-        ax.scatter(
-            table["confidence"],
-            table["accuracy"],
-            s=15 + 700 * table["images"] / table["images"].sum(),
-            facecolor="none" if at else role.color,
-            edgecolor=role.color,
-            linewidth=1.8,
-            marker=role.marker,
-            label=name,
-            zorder=3,
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=(5.2 * len(tables), 4.4), squeeze=False, sharey=True
+    )
+    for ax, (name, table), role in zip(
+        axes[0], tables.items(), (ROLES["teacher"], ROLES["control"], ROLES["baseline"]),
+        strict=False,
+    ):  # fmt: skip
+        ax.plot([0, 1], [0, 1], color="#999999", ls=":")
+        met = 0
+        for confidence, accuracy, n in zip(
+            table["confidence"], table["accuracy"], table["images"], strict=True
+        ):
+            right = round(accuracy * n)
+            effect = share_effect(np.arange(int(n)) < right)
+            met += effect.low <= confidence <= effect.high
+            ax.plot([confidence] * 2, [effect.low, effect.high], color=role.color, lw=1.6)
+            ax.plot(confidence, accuracy, color=role.color, marker=role.marker, ls="")
+            ax.annotate(
+                f"{int(n)}", (confidence, effect.low), xytext=(0, -3), textcoords="offset points",
+                ha="center", va="top", fontsize=10,
+            )  # fmt: skip
+        counts = table["images"]
+        ax.set_title(
+            f"{name}: {int(counts.max())} of {int(counts.sum())} images in one bin", fontsize=12
         )
-    # Room for whole marks at both ends.
-    ax.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1.09), ylim=(-0.05, 1.09))
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    for handle in legend.legend_handles[1:]:
-        handle.set_sizes([60])  # type: ignore[union-attr]
-    return ax
+        ax.set(xlabel="confidence", xlim=(0, 1.05), ylim=(-0.1, 1.05))
+        wording.note(
+            figure,
+            f"{name}: the intervals of {met} of {len(table)} bins meet the diagonal; "
+            f"{int((counts < FEW).sum())} hold fewer than {FEW} images.",
+        )
+    axes[0, 0].set_ylabel("accuracy")
+    return np.asarray(axes[0])
 
 
 def heatmap(

@@ -73,5 +73,5 @@ def loss_and_question(
     for ax, name in zip(axes, (known, unknown), strict=True):
         ax.set_xlabel("epoch")
         ax.set_title(name, fontsize=12, fontweight="normal", loc="center")
-    wording.note(figure, wording.of_curve("The loss that is drawn", epochs, losses))
+    wording.note(figure, wording.of_curve("The loss that is drawn", [*epochs], [*losses]))
     return np.asarray(axes)

@@ -30,16 +30,14 @@ def _confidences(seed: int) -> list[Case]:
 exercise = Exercise(
     title="Expected calibration error",
     kind="code",
-    difficulty="hard",
+    difficulty="medium",
     importance="medium",
-    minutes=10,
-    points=3,
+    minutes=6,
+    points=2,
     hints=(
-        "In which bin lies an image? `(confidence * bins).long()` counts the bins from 0; only a "
-        "confidence of exactly 1 comes out one too high, and `clamp(max=bins - 1)` fixes that.",
-        "For one bin: a mask of its images; the mean confidence and the mean of `right` under the "
-        "mask; the absolute difference of the two. Skip a bin without images: its mean is nan.",
-        "Weight each gap by its number of images, add up, and divide by all images at the end.",
+        "`inside` is a mask of the images in the bin: `confidence[inside]` are their confidences.",
+        "The accuracy in the bin is the mean of `right` under the same mask.",
+        "The weight is a share: the images in the bin, `inside.sum()`, over all images.",
     ),
     cases=_confidences,
 )
@@ -128,8 +126,9 @@ def calibration_error(confidence, right, bins):
         inside = bin_of == b
         if inside.any():
             gap = confidence[inside].mean() - right[inside].mean()
-            total += gap.abs().item() * inside.sum().item()
-    return total / len(confidence)
+            weight = inside.sum() / len(confidence)
+            total += float(weight * abs(gap))
+    return total
 
 
 def ece_in_numpy(confidence, right, bins):
