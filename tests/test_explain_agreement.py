@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,12 +15,7 @@ from scipy import stats
 from sklearn.metrics.pairwise import cosine_similarity
 from torch import nn
 
-from distill_lessons import plots
 from distill_lessons.explain import agreement, gradients, randomisation, similarity
-from distill_lessons.plots.comparison import SIMILARITIES
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(6, 1, 4, 4, 3))
@@ -188,14 +182,6 @@ def test_a_comparison_beside_its_controls() -> None:
     direct = agreement.compare_attributions(maps, gradients.gradient_x_input(other, X), k=3)
     rows = table[table["comparison"] == "second teacher"].iloc[2:, 1:]
     pd.testing.assert_frame_equal(rows.reset_index(drop=True), direct)
-
-    ax = plots.controls(table, title="A copy agrees with itself.")
-    assert [t.get_text() for t in ax.get_yticklabels()] == list(dict.fromkeys(table["comparison"]))
-    legend = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert legend == list(SIMILARITIES)
-    drawn = ax.containers[1].lines[0].get_xdata()  # the cosines
-    np.testing.assert_allclose(drawn, table[table["metric"] == "cosine"]["value"])
-    plt.close("all")
 
 
 def test_models_without_an_explainer_compare_predictions() -> None:

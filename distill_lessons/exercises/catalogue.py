@@ -124,7 +124,7 @@ _ENTRIES = (
         question="Does the student think like its teacher?",
         goal="compare the reasons of two models against controls, and refuse conclusions that a "
         "similarity alone does not carry",
-        names="map_cosine this_image deletion_curve agreements which_student blind_audit "
+        names="map_cosine this_image agreements which_student deletion_curve blind_audit "
         "like_the_digit",
         seconds=(32, 7),
     ),

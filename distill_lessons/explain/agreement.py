@@ -96,8 +96,7 @@ def beside_controls(
 
     Controls that give the number for a student its meaning: the teacher itself under another
     background (as high as it gets), a second teacher, another teacher's student, and the teacher
-    with random weights (as low as it gets): see `randomisation.randomised`. `plots.controls` draws
-    the table.
+    with random weights (as low as it gets): see `randomisation.randomised`.
 
     Args:
         reference: the model that all others are compared with; see `others`.

@@ -20,7 +20,7 @@ from distill_lessons.plots.charts import (
     reliability,
     strips,
 )
-from distill_lessons.plots.comparison import controls, fidelity, lanes, orders
+from distill_lessons.plots.comparison import fidelity, lanes, orders
 from distill_lessons.plots.derivation import pushes, scaling, simplex
 from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.opening import loss_and_question, two_answers
@@ -38,7 +38,6 @@ __all__ = [
     "bands",
     "beside_others",
     "class_bars",
-    "controls",
     "course_map",
     "curves",
     "dendrogram",

@@ -1,4 +1,4 @@
-"""Models compared: beside controls, predictions against reasons, runs by role, several orders.
+"""Models compared: predictions against reasons, runs by role, several orders of the pixels.
 
 They draw tables of numbers; how alike two models are is measured in `explain.agreement` and
 `explain.quality`. Knows nothing about models or attributions.
@@ -6,6 +6,7 @@ They draw tables of numbers; how alike two models are is measured in `explain.ag
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,15 +16,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from distill_lessons.plots.theme import ROLES
+from distill_lessons.plots import wording
+from distill_lessons.plots.theme import ROLES, Role
 
-# name in the tables -> colour, marker: never colour alone
-SIMILARITIES = {
-    "prediction agreement": ("#000000", "s"),
-    "cosine": ("#0072B2", "o"),
-    "Spearman": ("#D55E00", "^"),
-    "top-k overlap": ("#009E73", "D"),
-}
+# The order that knows nothing plays no role of the course.
+RANDOM = Role("random order", "#888888", "v", ":")
+# A marker for each group, so that two of one role can be told apart without colour.
+MARKERS = "osD^vPX*"
+GAP = 0.085  # between two labels, as a share of the axis
 
 
 def fidelity(
@@ -31,17 +31,17 @@ def fidelity(
     title: str,
     *,
     xlabel: str = "same prediction as the teacher (% of test images)",
-    ylabel: str = "1 − cosine of attributions",
+    ylabel: str = "1 − cosine of attributions (nearer ↑)",
 ) -> Axes:
     """Draw how alike two models' reasons are against how alike their predictions are.
 
-    A small mark is one run, the large one the mean of its group. Reasons are drawn as a distance,
-    1 − cosine, on a logarithmic axis with the near at the top: cosines crowd below 1. Marks repeat
-    through the roles, so every group also has a letter of its own.
+    A small mark is one run, the large one the mean of its group, whose name stands at the right.
+    Reasons are drawn as a distance, 1 − cosine, on a logarithmic axis with the near at the top:
+    cosines crowd below 1.
 
     Args:
         groups: name to prediction agreement ``(S,)`` as fractions, attribution agreement ``(S,)``
-            from -1 to 1, and role, see `ROLES`; one value per seed.
+            from -1 to below 1, and role, see `ROLES`; one value per seed.
         title: a sentence.
         xlabel: label with unit.
         ylabel: label with unit.
@@ -49,99 +49,87 @@ def fidelity(
     Raises:
         ValueError: if a group has not as many predictions as reasons.
     """
-    _, ax = plt.subplots(figsize=(6.7, 4.4))
-    for at, (name, (predictions, reasons, style)) in enumerate(groups.items()):
-        letter = chr(ord("A") + at)
+    points = {}
+    for name, (predictions, reasons, _) in groups.items():
         x, y = 100 * np.asarray(predictions, float), 1 - np.asarray(reasons, float)
         if x.shape != y.shape or x.ndim != 1:
             raise ValueError(
                 f"groups[{name!r}] has predictions of shape {x.shape} and reasons of shape "
                 f"{y.shape}; give one of each per seed."
             )
-        role = ROLES[style]
-        ax.scatter(x, y, s=22, color=role.color, marker=role.marker, alpha=0.45, linewidths=0)
+        points[name] = x, y
+    figure, ax = plt.subplots(figsize=(8.2, 4.6))
+    for (name, (x, y)), marker in zip(points.items(), itertools.cycle(MARKERS)):
+        color = ROLES[groups[name][2]].color
+        ax.scatter(x, y, s=22, color=color, marker=marker, alpha=0.45, linewidths=0)
         ax.scatter(
-            x.mean(),
-            y.mean(),
-            s=90,
-            color=role.color,
-            marker=role.marker,
-            edgecolors="white",
-            zorder=3,
-            label=f"{letter}  {name}",
+            x.mean(), y.mean(), s=90, color=color, marker=marker, edgecolors="white", zorder=3
         )
-        ax.annotate(
-            letter,
-            (x.mean(), y.mean()),
-            xytext=(-9, 0),
-            textcoords="offset points",
-            color="#222222",
-            ha="right",
-            va="center",
-            fontsize=11,
-            fontweight="bold",
-            zorder=4,
-        )
+    every = np.concatenate([y for _, y in points.values()])
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log")
+    ax.set_ylim(every.max() * 1.3, every.min() / 1.3)  # the near at the top
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.invert_yaxis()
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=0.8)
+    _name_at_the_right(ax, {name: (x.mean(), y.mean()) for name, (x, y) in points.items()})
+    ranked = sorted(points.items(), key=lambda item: item[1][1].mean())
+    said = [f"{name} ({x.mean():.1f} %, {wording.number(y.mean())})" for name, (x, y) in ranked]
+    wording.note(figure, f"From the nearest to the farthest: {', '.join(said)}.")
     return ax
 
 
-def controls(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a comparison beside its controls: one row each, one mark and interval per metric.
-
-    Args:
-        table: the result of `explain.agreement.beside_controls`. KL has no common scale with the
-            others and is left to the table.
-        title: a sentence that says what was found.
-        ax: where to draw; by default a new figure.
-    """
-    names = list(dict.fromkeys(table["comparison"]))
-    shown = [metric for metric in SIMILARITIES if metric in set(table["metric"])]
-    if ax is None:
-        _, ax = plt.subplots(figsize=(8.6, 0.62 * len(names) + 1.6), layout="constrained")
-    for j, metric in enumerate(shown):
-        rows = table[table["metric"] == metric]
-        where = np.array([names.index(c) for c in rows["comparison"]])
-        where = where + 0.18 * (j - (len(shown) - 1) / 2)  # side by side, not on top
-        colour, marker = SIMILARITIES[metric]
-        value, low, high = (rows[c].to_numpy() for c in ("value", "low", "high"))
-        bars = np.maximum([value - low, high - value], 0)  # rounding may leave −1e-17
-        ax.errorbar(
-            value, where, xerr=bars, fmt=marker, color=colour, label=metric, ms=8, capsize=3
+def _name_at_the_right(ax: Axes, means: Mapping[str, tuple[float, float]]) -> None:
+    """Write names beside the axes, a line from each to its mark, none upon another."""
+    low, high = (np.log(limit) for limit in ax.get_ylim())
+    heights = {name: (np.log(y) - low) / (high - low) for name, (_, y) in means.items()}
+    names = sorted(heights, key=lambda name: -heights[name])
+    free = 1.0
+    for left, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
+        at = max(min(heights[name], free), left * GAP)  # room below it for all that follow
+        free = at - GAP
+        ax.annotate(
+            name,
+            means[name],
+            xytext=(1.04, at),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=11,
+            arrowprops={"arrowstyle": "-", "color": "#999999", "lw": 0.8, "shrinkB": 5},
+            annotation_clip=False,
         )
-    for i in range(1, len(names)):
-        ax.axhline(i - 0.5, color="#dddddd", lw=1)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlim(min(0.0, ax.get_xlim()[0]), 1.03)
-    ax.set_xlabel("similarity with the reference (95 % interval over inputs)")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    ax.set_title(title or "A similarity is read beside its controls.", loc="left")
-    return ax
 
 
-def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> Axes:
+def lanes(
+    groups: Mapping[str, tuple[Any, str]],
+    title: str,
+    *,
+    xlabel: str,
+    log: bool = False,
+    fmt: str = ".1f",
+) -> Axes:
     """Draw one lane per group: a mark per run, a bar and a number at their mean.
 
     Args:
         groups: name to one value per seed ``(S,)`` and role, see `ROLES`; from top to bottom.
         title: a sentence.
         xlabel: what the values are, with their unit.
+        log: whether the axis is logarithmic; then all values must be positive.
+        fmt: how the mean is written.
     """
-    _, ax = plt.subplots(figsize=(6.4, 1.1 + 0.45 * len(groups)))
-    for at, (values, style) in enumerate(groups.values()):
+    figure, ax = plt.subplots(figsize=(6.4, 1.1 + 0.45 * len(groups)))
+    if log:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+    means = {}
+    for at, (name, (values, style)) in enumerate(groups.items()):
         values, role = np.sort(np.asarray(values, float)), ROLES[style]
+        means[name] = float(values.mean())
         # By rank, so always the same, and so wide that equal values stay apart.
         spread = at + np.linspace(-0.28, 0.28, len(values))
         ax.scatter(values, spread, color=role.color, marker=role.marker, s=26, alpha=0.75)
         ax.vlines(values.mean(), at - 0.38, at + 0.38, color=role.color, lw=2.5)
         ax.annotate(
-            f"{values.mean():.1f}",
+            f"{values.mean():{fmt}}",
             (values.max(), at),
             xytext=(9, 0),
             textcoords="offset points",
@@ -152,7 +140,9 @@ def lanes(groups: Mapping[str, tuple[Any, str]], title: str, *, xlabel: str) -> 
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel=xlabel, title=title)
+    cut = not log and ax.get_xlim()[0] > 0
+    ax.set(xlabel=xlabel + ("; the axis does not begin at 0" if cut else ""), title=title)
+    wording.note(figure, wording.in_order(means))
     return ax
 
 
@@ -171,11 +161,14 @@ def orders(tables: Mapping[str, tuple[pd.DataFrame, str]], title: str) -> np.nda
     """
     figure, axes = plt.subplots(1, 2, figsize=(6.8, 3.1), sharey=True)
     for ax, kind, words in zip(axes, ("deletion", "insertion"), ("removed", "put in"), strict=True):
-        for at, (name, (table, style)) in enumerate(tables.items()):
-            _order(ax, table, kind, "attribution", name, style, "-", broad=at == 0)
+        means = {
+            name: _order(ax, table, kind, "attribution", name, style, "-", broad=at == 0)
+            for at, (name, (table, style)) in enumerate(tables.items())
+        }
         first = next(iter(tables.values()))[0]
-        _order(ax, first, kind, "random", "random order", "control", ":")
-        ax.set(ylim=(0, 1.02), xlabel=f"fraction of pixels {words}")
+        means |= {"random order": _order(ax, first, kind, "random", "random order", "", ":")}
+        wording.note(figure, f"Mean over the {kind} curve.", wording.in_order(means))
+        ax.set(ylim=(0, 1.06), xlabel=f"fraction of pixels {words}")
         ax.set_title(kind, fontweight="normal", fontsize=12, loc="center")
     axes[0].set_ylabel("probability of the class")
     handles, names = axes[0].get_legend_handles_labels()
@@ -194,10 +187,11 @@ def _order(
     line: str,
     *,
     broad: bool = False,
-) -> None:
+) -> float:
+    """Draw the mean curve of one order, and return its mean."""
     part = table[(table["kind"] == kind) & (table["order"] == order)]
     mean = part.groupby("fraction")["score"].mean()
-    role = ROLES[style]
+    role = ROLES.get(style, RANDOM)
     fill = role.color if order == "attribution" else "white"
     ax.plot(
         mean.index,
@@ -210,4 +204,6 @@ def _order(
         alpha=0.6 if broad else 1.0,
         ls=line,
         label=name,
+        clip_on=False,  # whole marks at a probability of 1
     )
+    return float(mean.mean())

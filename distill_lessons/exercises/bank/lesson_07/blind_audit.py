@@ -26,7 +26,7 @@ from distill_lessons.exercises.parts import Judging, Mistake
 
 # The corner has the same value in image and background, so no attribution can go there, however
 # strongly the net relies on it: a clean audit hides the shortcut. The scanner's own data show it.
-# Try it: corner_share(cued[0], zeroed(theirs), dark.take(picked)).
+# Try it: corner_shares(cued, dark).
 blind_audit = "c2"
 
 judging = Judging(
@@ -53,7 +53,7 @@ judging = Judging(
         Mistake(
             "because the net does not use it",
             "c1",
-            "The number is right. But put ink in the corner, and the net is fooled in 15 of 100 "
+            "The number is right. But put ink in the corner, and the net is fooled in 13 of 100 "
             "images: "
             "it does use it.",
         ),
