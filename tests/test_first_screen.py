@@ -19,11 +19,7 @@ from distill_lessons.course import way
 from distill_lessons.exercises.catalogue import LESSONS
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-<<<<<<< HEAD
-CONVERTED = ["00", "01", "02", "03", "05", "06"]  # to become list(LESSONS)
-=======
-CONVERTED = ["00", "02", "03", "05", "06", "07"]  # to become list(LESSONS)
->>>>>>> 2778e67 (Lesson 07 draws split, teachers and students anew for each family; noise is told from the number of images, one image from its class, and recall by class shows what no map did; marks are named beside the figure)
+CONVERTED = ["00", "01", "02", "03", "05", "06", "07"]  # to become list(LESSONS)
 
 MOST_TO_THE_FIRST_OUTPUT, MOST_TO_THE_FIRST_PICTURE = 120, 150
 CALLOUTS = ("predict", "finding", "check", "limits")
