@@ -11,6 +11,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from distill_lessons.plots.pictures import _picture, as_pictures
 from distill_lessons.plots.teaching import class_bars
@@ -109,12 +111,12 @@ def beside_others(
                 )  # fmt: skip
     role, dot = ROLES["teacher"], ROLES["control"]
     handles = [
-        plt.Rectangle((0, 0), 1, 1, color=role.color, alpha=0.55),
-        plt.Line2D([], [], color=dot.color, marker=dot.marker, ls="", ms=5),
+        Rectangle((0, 0), 1, 1, color=role.color, alpha=0.55),
+        Line2D([], [], color=dot.color, marker=dot.marker, ls="", ms=5),
     ]
     names = ["our teacher, this image", "another teacher each"]
     if yours is not None:
-        handles.append(plt.Line2D([], [], color=ROLES["student"].color, lw=1.6))
+        handles.append(Line2D([], [], color=ROLES["student"].color, lw=1.6))
         names.append("yours")
     figure.legend(handles, names, loc="outside upper left", ncols=3)
     return axes
