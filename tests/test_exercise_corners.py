@@ -136,7 +136,8 @@ def another(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.dtype.is_floating_point:
             return torch.linspace(-1, 1, value.numel()).view(value.shape).to(value.dtype)
-        return (torch.arange(value.numel()) % (int(value.max()) + 1)).view(value.shape)
+        most = int(value.max()) if value.numel() else 0  # nobody may be present
+        return (torch.arange(value.numel()) % (most + 1)).view(value.shape)
     if isinstance(value, np.ndarray):
         return np.linspace(-1, 1, value.size).reshape(value.shape)
     if isinstance(value, nn.Module):

@@ -19,7 +19,7 @@ from distill_lessons.course import way
 from distill_lessons.exercises.catalogue import LESSONS
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-CONVERTED = ["00", "01", "02", "03", "05", "06", "07"]  # to become list(LESSONS)
+CONVERTED = list(LESSONS)
 
 MOST_TO_THE_FIRST_OUTPUT, MOST_TO_THE_FIRST_PICTURE = 120, 150
 CALLOUTS = ("predict", "finding", "check", "limits")
