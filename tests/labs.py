@@ -69,11 +69,9 @@ WRONG = {
     "batch_of_one": "def batch_of_one(x):\n    return x[0]",
     "does_it_hold": "does_it_hold = 'a'",
 }
-BLANK = {
-    "batch_of_one": "def batch_of_one(x):\n    ...",
-    "mean_difference": """def mean_difference(a, b):
-    return 100 * sum(p - q for p, q in zip(a, b))""",
-    "does_it_hold": "does_it_hold = None",
+BLANK = {  # as the lesson leaves them
+    name: "".join(cell["source"])
+    for name, cell in cells.answer_cells(json.loads(stored("00").read_bytes())).items()
 }
 
 
