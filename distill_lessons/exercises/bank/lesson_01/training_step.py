@@ -106,7 +106,7 @@ def _step(
             old = None if clears else weight.grad
             weight.grad = slope if old is None else slope + old
         moves(model, optimizer)
-        return float(loss(model(x), y) if late else value)
+        return (loss(model(x), y) if late else value).item()
 
     return step
 
