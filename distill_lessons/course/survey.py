@@ -177,6 +177,9 @@ def render(runs: Sequence[Run]) -> str:
     )
 
 
+WHAT = {"fails": "claim fails", "open": "the interval is too wide to say"}
+
+
 def broken(runs: Sequence[Run]) -> list[str]:
     """Return one line for each claim that does not hold and each lesson that stopped."""
     lines = []
@@ -190,9 +193,6 @@ def broken(runs: Sequence[Run]) -> list[str]:
         ]
         lines += [f"{run.lesson}, {run.world}: {run.failure}"] if run.failure else []
     return lines
-
-
-WHAT = {"fails": "claim fails", "open": "the interval is too wide to say"}
 
 
 def _variables(world: World, dataset: str) -> dict[str, str]:
