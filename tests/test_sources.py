@@ -618,6 +618,25 @@ def test_a_killed_download_leaves_no_file_and_the_next_one_tidies_up(killed: Pat
     assert_whole(killed)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="kills a group of processes")
+def test_whoever_waits_for_a_killed_download_does_it_instead(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    with serving(stalls) as bad, serving() as good:
+        first = start(tmp_path / "first.py", root, bad.url, 1)
+        while not list(root.glob(".mnist-part-*/packed")) and first.poll() is None:
+            time.sleep(0.01)
+        second = start(tmp_path / "second.py", root, good.url, 1)
+        assert second.stdout is not None
+        assert "waiting for it" in second.stdout.readline()
+        assert good.asked == []
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate(timeout=60)
+        said, err = second.communicate(timeout=60)
+    assert said.splitlines()[-1] == "[0]", err
+    assert good.asked == [f"{name}.gz" for name in CONTENT]
+    assert_whole(root)
+
+
 # ---- The commands --------------------------------------------------------------------------------
 
 
