@@ -362,7 +362,7 @@ def test_run_at_several_seeds_writes_one_table(
     result = CliRunner().invoke(cli.app, ["run", "--seeds", "0-1"])
     assert result.exit_code == 1, result.output
     assert "01_first, digits, seed 0: 1 of 1 claims hold" in result.output
-    line = "FAILED 01, digits, seed 1: claim fails: The seed is small. Measured 1, needed below 1."
+    line = "FAILED 01, digits, seed 1: fails: The seed is small. Measured 1, needed below 1."
     assert line in result.output
     (page,) = home.glob("runs/*/seeds.html")
     assert [kind for kind, _ in Cells(page.read_text(encoding="utf-8")).found] == ["holds", "fails"]

@@ -433,11 +433,6 @@ TABLE = {
         },
         but={("model", "one_number"): None},
     ),
-    "explain.units.most_exciting": Row(
-        units.most_exciting,
-        lambda: {"activations": A.flatten(1), "k": 3},
-        {"activations": ARRAY, "k": COUNT | refused(too_many=N + 1)},
-    ),
 }  # fmt: skip
 
 # Machinery that the functions above call with what they have checked; it asks nothing of its own.

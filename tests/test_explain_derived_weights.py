@@ -157,7 +157,7 @@ def test_running_statistics_are_learnt_too():
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_the_layer_graph_shows_the_layer_and_not_what_makes_its_weight(digits, wrap):
+def test_the_table_of_layers_has_the_layer_and_not_what_makes_its_weight(digits, wrap):
     net = trained(WRAPS[wrap], digits)
     table = structure.layers(net, digits[0])
     assert table["layer"].tolist() == ["input", "0", "1", "2", "3"]

@@ -114,10 +114,11 @@ def collect(
         ValueError: if the file is not an atlas.
         OSError: if it cannot be written; what it held before is then still there.
     """
+    runs = atlas.read(kept)
+    codes = {lesson: code_of(lesson) for lesson in lessons}
     for world, dataset in chosen:
-        for lesson in lessons:
-            runs = atlas.read(kept)
-            key, code = (number_of(lesson), world), code_of(lesson)
+        for lesson, code in codes.items():
+            key = number_of(lesson), world
             before = [run for run in runs if (run.lesson, run.world) == key]
             if any(run.code == code and not run.failure for run in before):
                 say(f"{lesson.stem}, {world}: measured before.")
@@ -126,7 +127,8 @@ def collect(
             if result.interrupted:
                 return False
             run = run_of(result, world, code, device)
-            files.write(kept, atlas.text_of([r for r in runs if r not in before] + [run]))
+            runs = [other for other in runs if other not in before] + [run]
+            files.write(kept, atlas.text_of(runs))
             held = sum(claim.verdict == "holds" for claim in run.claims)
             ending = run.failure or f"{held} of {len(run.claims)} claims hold"
             say(f"{lesson.stem}, {world}: {ending} ({result.seconds:.0f} s).")
@@ -177,15 +179,12 @@ def render(runs: Sequence[Run]) -> str:
     )
 
 
-WHAT = {"fails": "claim fails", "open": "the interval is too wide to say"}
-
-
 def broken(runs: Sequence[Run]) -> list[str]:
     """Return one line for each claim that does not hold and each lesson that stopped."""
     lines = []
     for run in runs:
         lines += [
-            f"{run.lesson}, {run.world}: {WHAT[claim.verdict]}: {claim.statement} Measured "
+            f"{run.lesson}, {run.world}: {atlas.WORDS[claim.verdict]}: {claim.statement} Measured "
             f"{claim.effect} {claim.interval}".rstrip()
             + f", needed {claim.needed}."
             for claim in run.claims

@@ -1,8 +1,7 @@
 """Structure explanations, the whole: the layers of a model, what feeds what, and what each costs.
 
-The layer graph as a table, read off one forward pass by hooks; `plots.layer_graph` draws it. Single
-units are in `units`. Knows nothing about training; nothing here says why a *prediction* came out
-as it did.
+The layer graph as a table, read off one forward pass by hooks. Single units are in `units`. Knows
+nothing about training; nothing here says why a *prediction* came out as it did.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Structure explanations, the parts: first-layer weights as images, and what excites a unit.
+"""Structure explanations, the parts: first-layer weights as images, and activations.
 
-Weights are read off, activations are gathered by a forward hook; `plots` draws both. Knows nothing
+Weights are read off, activations gathered by a forward hook; `plots` draws weights. Knows nothing
 about training, and a unit that looks meaningful need not matter for any prediction.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from distill_lessons.evaluation import check_built, evaluating
 from distill_lessons.explain import forward
 from distill_lessons.explain.admission import admitted
-from distill_lessons.explain.arrays import Array, ArrayLike, finite
+from distill_lessons.explain.arrays import Array
 from distill_lessons.explain.groups import checked_image_shape
 from distill_lessons.settings import one_of, whole_number
 
@@ -107,21 +107,3 @@ def activations(
     if not kept:
         raise ValueError(f"layer={layer!r} is never called; see the table of `layers`.")
     return torch.cat(kept).numpy()
-
-
-def most_exciting(activations: ArrayLike, *, k: int = 8) -> Array:
-    """Return for each unit the k inputs that excite it most, the strongest first.
-
-    Args:
-        activations: shape `(N, units)`.
-        k: at most N.
-
-    Returns:
-        Indices of inputs, shape `(units, k)`; among equals the earlier input comes first.
-    """
-    array = finite("activations", activations)
-    if array.ndim != 2:
-        raise ValueError(f"activations has shape {array.shape}; give (N, units).")
-    if not 1 <= whole_number("k", k, least=None) <= len(array):
-        raise ValueError(f"k={k} must be from 1 to {len(array)}, the number of inputs.")
-    return np.asarray(np.argsort(-array, axis=0, kind="stable")[:k].T)

@@ -26,7 +26,7 @@ from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.opening import loss_and_question, two_answers
 from distill_lessons.plots.pictures import images, probability_bars
 from distill_lessons.plots.soft_targets import beside_others, open_question
-from distill_lessons.plots.structure import exciting_images, layer_graph, weights
+from distill_lessons.plots.structure import weights
 from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
 
@@ -42,7 +42,6 @@ __all__ = [
     "curves",
     "dendrogram",
     "error_against_cost",
-    "exciting_images",
     "fidelity",
     "forest",
     "heatmap",
@@ -50,7 +49,6 @@ __all__ = [
     "importance_map",
     "importance_maps",
     "lanes",
-    "layer_graph",
     "learning_curves",
     "loss_and_question",
     "open_question",
