@@ -79,6 +79,7 @@ def test_run_keeps_notebooks_and_writes_one_report(course: Path) -> None:
         "00_start_here.ipynb",
         "01_more.ipynb",
         "report.html",
+        "results.json",
     ]
     text = page.read_text(encoding="utf-8")
     assert "1 claim: it holds." in text
@@ -253,7 +254,11 @@ def test_a_disk_that_fills_fails_a_lesson_by_name(
     said = "FAILED 01_first: the executed notebook could not be saved: [Errno 28] No space left"
     assert said in result.stdout
     page = report_of(result)
-    assert sorted(f.name for f in page.parent.iterdir()) == ["02_second.ipynb", "report.html"]
+    assert sorted(f.name for f in page.parent.iterdir()) == [
+        "02_second.ipynb",
+        "report.html",
+        "results.json",
+    ]
     assert "2 claims: all hold" in page.read_text(encoding="utf-8")
 
 

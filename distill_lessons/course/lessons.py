@@ -5,6 +5,7 @@ Knows notebooks as files only, and never overwrites what a learner wrote.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -186,6 +187,17 @@ def _core(stems: Iterable[str]) -> list[str]:
 
     electives = {lesson.notebook for lesson in LESSONS.values() if not lesson.core}
     return [stem for stem in stems if stem not in electives]
+
+
+def code_of(lesson: Path) -> str:
+    """Return what changes with a lesson's code, but not with its text or a learner's answers."""
+    cells = json.loads(lesson.read_bytes())["cells"]
+    source = [
+        "".join(cell["source"])
+        for cell in cells
+        if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]
+    ]
+    return hashlib.sha256("\0".join(source).encode()).hexdigest()[:12]
 
 
 def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:

@@ -48,6 +48,7 @@ class Result:
         done: how many code cells were executed.
         total: how many there are.
         failure: None if the lesson ran to its end.
+        kept: where the executed notebook was written; None if it was not.
     """
 
     lesson: Path
@@ -56,6 +57,7 @@ class Result:
     done: int
     total: int
     failure: Failure | None = None
+    kept: Path | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -151,7 +153,8 @@ def keep(result: Result, folder: Path) -> Result:
     """Write the executed notebook to `folder`, under a name that is free.
 
     Returns:
-        The result; if the notebook cannot be written, with a failure unless it has one already.
+        The result with the path; if the notebook cannot be written, with a failure unless it has
+        one already.
     """
     import nbformat
 
@@ -161,7 +164,7 @@ def keep(result: Result, folder: Path) -> Result:
     except Exception as error:  # a full disk, or an output that is not JSON
         why = f"the executed notebook could not be saved: {_one_line(error)}"
         return replace(result, failure=result.failure or Failure(0, "", why))
-    return result
+    return replace(result, kept=path)
 
 
 def first_line(source: str) -> str:

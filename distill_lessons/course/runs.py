@@ -7,8 +7,9 @@ does not hold, 2 the command cannot be carried out, 130 interrupted.
 from __future__ import annotations
 
 import os
-import platform
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill_lessons import __version__, files, settings
+from distill_lessons import files, settings
 from distill_lessons.course import lessons
 from distill_lessons.course.terminal import refusals, shown
 
@@ -55,41 +56,60 @@ def run(
             "all claims. [default: the seed of DISTILL_SEED, and a report with every figure]",
         ),
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Repeat the run that wrote this results.json, with its data set, profile, seed "
+            "and device, and say which numbers differ. Lessons that are named choose among its.",
+        ),
+    ] = None,
 ) -> None:
-    """Run lessons without a browser and write a report on them."""
+    """Run lessons without a browser and write a report on them.
+
+    What every claim measured, and under which conditions, is written to results.json beside it.
+    """
     with refusals():
         config = settings.load()
         folder = lessons_folder()
+        if replay is not None:
+            if seeds is not None:
+                raise ValueError(f"--replay takes the seeds of {replay}; leave out --seeds.")
+            _replay(replay, names or [], folder, timeout, config)
+            return
         chosen = lessons.find(names or [], folder)
         many = None if seeds is None else _worlds([config.dataset], seeds, config.profile)
     if timeout is None and config.profile != "full":
         timeout = TIMEOUT
     with refusals():
         start = datetime.now()
-        kept = lessons.new_folder(folder.parent / "runs", start.strftime("%Y-%m-%d-%H%M%S"))
+        kept = _new_folder(folder, start)
     if many is not None:
-        _survey(many, chosen, kept / "seeds.json", kept / "seeds.html", timeout, config)
+        record = _recorder(kept)
+        _survey(many, chosen, kept / "seeds.json", kept / "seeds.html", timeout, config, record)
         return
     print(config.describe())
     from distill_lessons.course import report, running
 
     env = _kernel_variables()
-    results: list[Result] = []
+    record = _recorder(kept)
+    done: list[Result] = []
     for lesson in chosen:
         result = _run_one(lesson, env, timeout, config.live)
-        results.append(running.keep(result, kept) if result.total else result)
+        done.append(running.keep(result, kept) if result.total else result)
         if result.interrupted:
             break
-    problems = report.problems(results)
+        record(done[-1], env)
+    problems = report.problems(done)
     for line in problems:
         print(f"FAILED {line}")
-    print(report.verdict(results))
+    print(report.verdict(done))
     page = kept / "report.html"
     when = start.strftime("%Y-%m-%d %H:%M")
     with refusals():
-        files.write(page, report.render(results, when=when, conditions=_conditions(config)))
+        files.write(page, report.render(done, when=when, conditions=_conditions(config)))
     print(f"Report: {shown(page)}")
-    if results[-1].interrupted:
+    if done[-1].interrupted:
         raise typer.Exit(130)
     if problems:
         raise typer.Exit(1)
@@ -131,6 +151,60 @@ def atlas(
     _survey(found, chosen, kept, drawn / "atlas.html", timeout, config)
 
 
+def _replay(
+    path: Path, names: Sequence[str], folder: Path, timeout: int | None, config: settings.Settings
+) -> None:
+    """Repeat a run, and exit as `run` does; a number that differs counts as a failure."""
+    from distill_lessons.course import replay
+
+    found = replay.wanted(path, names, folder)
+    kept = _new_folder(folder, datetime.now())
+    if timeout is None and all(record.profile != "full" for record, _ in found):
+        timeout = TIMEOUT
+    same = replay.replay(
+        found,
+        kept,
+        env=_kernel_variables(),
+        command=_command(),
+        execute=lambda lesson, env: _run_one(lesson, env, timeout, config.live),
+        say=partial(print, flush=True),
+    )
+    print(f"Results: {shown(kept / 'results.json')}")
+    if same is None:
+        raise typer.Exit(130)
+    if not same:
+        raise typer.Exit(1)
+
+
+def _recorder(kept: Path) -> Callable[[Result, Mapping[str, str]], None]:
+    """Return a function that adds an executed lesson to the results of a run."""
+    from distill_lessons.course import results
+
+    records: list[results.Record] = []
+    hashes: dict[str, str] = {}
+
+    def record(result: Result, env: Mapping[str, str]) -> None:
+        config = settings.load(env)
+        same = results.conditions(config, env)
+        name = same["dataset"]
+        hashes[name] = hashes.get(name) or results.data_hash(name, config.data_dir)
+        records.append(results.record_of(result, hashes[name], same, _command()))
+        try:
+            results.write(kept / results.FILE, records)
+        except OSError as error:  # the run goes on: its report may yet find room
+            print(f"The results of {result.lesson.stem} could not be written: {error}.")
+
+    return record
+
+
+def _command() -> str:
+    return shlex.join(["distill-lessons", *sys.argv[1:]])
+
+
+def _new_folder(folder: Path, start: datetime) -> Path:
+    return lessons.new_folder(folder.parent / "runs", start.strftime("%Y-%m-%d-%H%M%S"))
+
+
 def lessons_folder() -> Path:
     """Return the folder of the lessons, and say what was copied there."""
     folder, copied = lessons.workspace(Path.cwd())
@@ -158,10 +232,17 @@ def _survey(
     drawn: Path,
     timeout: int | None,
     config: settings.Settings,
+    record: Callable[[Result, Mapping[str, str]], None] = lambda result, env: None,
 ) -> None:
     """Run lessons in several worlds, print what does not hold, and exit as `run` does."""
     from distill_lessons.course import survey
     from distill_lessons.course.atlas import read
+
+    def execute(lesson: Path, env: dict[str, str]) -> Result:
+        result = _run_one(lesson, env, timeout, config.live)
+        if not result.interrupted:
+            record(result, env)
+        return result
 
     with refusals():
         whole = survey.collect(
@@ -170,7 +251,7 @@ def _survey(
             kept,
             env=_kernel_variables(),
             device=config.device,
-            execute=lambda lesson, env: _run_one(lesson, env, timeout, config.live),
+            execute=execute,
             say=partial(print, flush=True),
         )
         runs = read(kept)
@@ -203,11 +284,6 @@ def _run_one(lesson: Path, env: dict[str, str], timeout: int | None, progress: b
 
 
 def _conditions(config: settings.Settings) -> list[str]:
-    from importlib.metadata import version
+    from distill_lessons.course import results
 
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn"))
-    return [
-        config.describe(),
-        f"distill-lessons {__version__}, Python {platform.python_version()}, {packages}, "
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    ]
+    return [config.describe(), f"{results.versions()}, {results.machine(config.device)}"]

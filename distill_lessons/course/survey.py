@@ -5,17 +5,14 @@ Each run is written down as soon as it ends, so that a survey that was stopped g
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
-from distill_lessons import __version__, files
-from distill_lessons.course import atlas, report, running
+from distill_lessons import files
+from distill_lessons.course import atlas, report, results, running
 from distill_lessons.course.atlas import Measured, Run, World
+from distill_lessons.course.lessons import code_of
 from distill_lessons.settings import Settings, expanded, one_of
 from distill_lessons.sources.catalogue import SOURCES
 
@@ -72,17 +69,6 @@ def named(dataset: str, profile: str, seed: int) -> tuple[World, str]:
 def number_of(lesson: Path) -> str:
     """Return a lesson's number, or its name where it has none."""
     return lesson.stem[:2] if lesson.stem[:2].isdigit() else lesson.stem
-
-
-def code_of(lesson: Path) -> str:
-    """Return what changes with a lesson's code, but not with its text or a learner's answers."""
-    cells = json.loads(lesson.read_bytes())["cells"]
-    source = [
-        "".join(cell["source"])
-        for cell in cells
-        if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]
-    ]
-    return hashlib.sha256("\0".join(source).encode()).hexdigest()[:12]
 
 
 def collect(
@@ -147,8 +133,7 @@ def run_of(result: running.Result, world: World, code: str, device: str) -> Run:
         world=world,
         code=code,
         device=device,
-        versions=f"distill-lessons {__version__}, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn")),
+        versions=results.versions(),
         date=date.today().isoformat(),
         failure="" if failure is None else f"cell {failure.cell}: {failure.error}",
         claims=claims,
