@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
 from distill_lessons import seeds
 from distill_lessons.data import Split
-from distill_lessons.evaluation import training_mode
+from distill_lessons.evaluation import refusing_in_place, training_mode
 from distill_lessons.settings import whole_number
 from distill_lessons.tensors import Target, check_type, each, moved
 
@@ -104,6 +105,21 @@ def batch_of(
             raise ValueError(f"augment returns {len(x)} of {len(index)} examples; return them all.")
     mask = None if split.mask is None else rows(split.mask)
     return Batch(x, each(rows, split.y), index, mask)
+
+
+def backward(objective: Objective, model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+    """Leave the gradients of one batch, and no others, in the weights; return the loss, detached.
+
+    Raises:
+        ValueError: if the loss is not one number that depends on the weights, or the model changes
+            in place what its gradient is computed from.
+    """
+    value = objective(model, batch)
+    check_value(value)
+    optimizer.zero_grad(set_to_none=True)
+    with refusing_in_place():
+        value.backward()
+    return value.detach()
 
 
 def check_last_batch(

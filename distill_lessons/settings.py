@@ -116,6 +116,19 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def graphs(env: Mapping[str, str] | None = None) -> bool:
+    """Return whether a GPU may run training steps as captured graphs: unless ``DISTILL_GRAPHS=0``.
+
+    Args:
+        env: the variables; by default those of this process. An empty value counts as unset.
+
+    Raises:
+        ValueError: if the value is neither 0 nor 1.
+    """
+    env = os.environ if env is None else env
+    return _flag("DISTILL_GRAPHS", env.get("DISTILL_GRAPHS", "").strip() or "1")
+
+
 def begin(full_minutes_on_cpu: float | None = None) -> Settings:
     """Start a lesson: read the settings, choose the number of threads, print the settings.
 

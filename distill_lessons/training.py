@@ -24,18 +24,18 @@ from distill_lessons.evaluation import (
     first_answer,
     labels_of,
     predict,
-    refusing_in_place,
     training_mode,
 )
+from distill_lessons.fast import captured
 from distill_lessons.objectives import (
     Augment,
     Loss,
     Objective,
+    backward,
     batch_of,
     batches,
     check_last_batch,
     check_loss,
-    check_value,
     cross_entropy,
     of_logits,
 )
@@ -172,24 +172,24 @@ def fit(
     order = seeds.generator(seed)
     noise = seeds.generator(seed, device)
     n_epochs = math.ceil(n_steps / per_epoch)
+
+    def compute(index: torch.Tensor) -> torch.Tensor:
+        return backward(objective, model, batch_of(split, index, augment, noise), optimizer)
+
+    uses = (model, *also, objective, augment)
+    advance = captured.Step(compute, optimizer, device, uses=uses, steady=scheduler is None)
     # The fork is for dropout, which takes no generator.
-    with training_mode(model, *also), seeds.fork_rng(seed, device):
+    with training_mode(model, *also), seeds.fork_rng(seed, device), advance.running():
         step = 0
         try:
             for epoch in progress(range(1, n_epochs + 1), title or "training"):
                 total, seen = torch.zeros((), device=device), 0
                 for index in batches(len(split), batch_size, order, device):
-                    batch = batch_of(split, index, augment, noise)
-                    value = objective(model, batch)
-                    check_value(value)
-                    optimizer.zero_grad(set_to_none=True)
-                    with refusing_in_place():
-                        value.backward()
-                    optimizer.step()
+                    value = advance(index)
                     if scheduler is not None:
                         scheduler.step()
                     # Summed on the device: reading a number each step would stop a GPU each step.
-                    total += value.detach() * len(index)
+                    total += value * len(index)
                     seen += len(index)
                     step += 1
                     if step == n_steps:

@@ -25,7 +25,7 @@ FLOORS = [
     {"tensors", "claims", "progress", "asking"},
     {"sources"},
     {"data"},
-    {"losses", "augmentation", "checkpoints"},
+    {"losses", "augmentation", "checkpoints", "fast.__init__", "fast.captured", "fast.watching"},
     {"evaluation"},
     {"objectives"},
     {"models", "training"},

@@ -20,7 +20,7 @@ from torch.func import stack_module_state, vmap
 from distill_lessons import evaluation, losses, training
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import check_distillation
-from distill_lessons.fast import alike, batched, closed_form
+from distill_lessons.fast import alike, batched, captured, closed_form
 from distill_lessons.objectives import Loss, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import generator
@@ -188,19 +188,25 @@ def _fit_chunk(
     run = batched.runner(students[0])
     orders = [generator(seed) for seed in seeds]
     labels = class_labels("split.y", split.y)
+    device = split.x.device
     n, done = rows.shape[1], 0
-    with evaluation.training_mode(students[0]):
+
+    def compute(index: Tensor) -> Tensor:  # (S, B)
+        x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
+        z = run(params, buffers, x)  # (S, B, K)
+        slopes = gradient(z, labels[index], index)
+        optimizer.zero_grad(set_to_none=True)
+        z.backward(slopes)
+        return slopes
+
+    advance = captured.Step(compute, optimizer, device, uses=(students[0], gradient))
+    with evaluation.training_mode(students[0]), advance.running():
         while done < steps:
             # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
             shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
-            epoch = rows.gather(1, shuffled).to(split.x.device)
-            for index in epoch.split(min(batch_size, n), dim=1)[: steps - done]:  # (S, B)
-                x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
-                z = run(params, buffers, x)  # (S, B, K)
-                slopes = gradient(z, labels[index], index)
-                optimizer.zero_grad(set_to_none=True)
-                z.backward(slopes)
-                optimizer.step()
+            epoch = rows.gather(1, shuffled).to(device)
+            for index in epoch.split(min(batch_size, n), dim=1)[: steps - done]:
+                slopes = advance(index)
                 tick()
                 done += 1
             for seed, finite in zip(seeds, slopes.isfinite().all((1, 2)).tolist(), strict=True):
