@@ -313,7 +313,9 @@ def by_chance() -> Callable[..., Tensor]:
 
 def from_a_list() -> Callable[..., Tensor]:
     weights = [1.0, 2.0, 3.0]
-    return lambda logits, labels, index: F.cross_entropy(logits, labels, torch.tensor(weights))
+    return lambda logits, labels, index: F.cross_entropy(
+        logits, labels, torch.tensor(weights, device=logits.device)
+    )
 
 
 def hooked() -> nn.Module:
