@@ -31,7 +31,7 @@ from distill_lessons.exercises.parts import Judging, Mistake
 at_one = "a3"
 
 _HIGHER = (
-    "Two temperatures were tried. In this lesson's heatmap T = 8 and 16 are no better than T = 4."
+    "Two temperatures were tried. In this lesson's heatmap T = 8 and 16 are about as good as T = 4."
 )
 
 _USELESS = "Look at the first interval again: does it reach zero?"

@@ -1,4 +1,4 @@
-"""Read a result: what were the four points made of?"""
+"""Read a result: a company's four points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import NINE
 
 exercise = Exercise(
-    title="Read a result: what were the four points made of?",
+    title="Read a result: a company's four points",
     kind="read",
     difficulty="medium",
     importance="high",

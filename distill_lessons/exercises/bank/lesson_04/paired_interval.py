@@ -81,8 +81,8 @@ judging = Judging(
         Mistake(
             "unpaired",
             _unpaired,
-            "The spread of a and of b was taken apart and added. A seed that is easy for one is "
-            "easy for the other too: take the differences first, then their spread.",
+            "You computed the spreads of a and b separately and added them. A seed that is easy "
+            "for one is easy for the other too: take the differences first, then their spread.",
         ),
         Mistake(
             "standard deviation",
@@ -99,8 +99,8 @@ judging = Judging(
         Mistake(
             "n for n - 1",
             _interval(lambda d, t: t * d.std() / math.sqrt(len(d))),
-            "Your standard deviation divides by n. The mean was taken from the same differences, "
-            "so divide by n − 1.",
+            "Your standard deviation divides by n. The mean was computed from the same "
+            "differences, so divide by n − 1.",
         ),
         Mistake(
             "n and n - 1 mixed up",

@@ -194,13 +194,13 @@ judging = Judging(
             "dice of its own",
             _own_dice,
             "The order does not come from the dice that were given: thrown again, they give the "
-            "same order. Hand `dice` on as `generator`.",
+            "same order. Pass `dice` on as `generator`.",
         ),
         Mistake(
             "other dice",
             _unseeded_dice,
             "The order comes from other dice than the given ones, so nobody can repeat it: the "
-            "same seed gives another table each time. Hand `dice` on as `generator`.",
+            "same seed gives another table each time. Pass `dice` on as `generator`.",
         ),
         Mistake(
             "nothing is shuffled", lambda z, dice: z.clone(), "Every logit is where it was before."

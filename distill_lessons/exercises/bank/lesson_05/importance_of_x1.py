@@ -27,7 +27,7 @@ importance_of_x1 = 4.5
 
 judging = Judging(
     mistakes=(
-        Mistake("one variance", 2.25, "Both x₁′ and x₁ vary: the mean of (x₁′ − x₁)² is no ¼."),
+        Mistake("one variance", 2.25, "Both x₁′ and x₁ vary: the mean of (x₁′ − x₁)² is not ¼."),
         Mistake("weight not squared", 1.5, "The error is squared, and the weight with it."),
         Mistake("weight and one variance", 0.75, "Square the whole error, the weight with it."),
         Mistake("the weight", 3.0, "That is the weight. How much does x₁ vary?"),

@@ -166,7 +166,7 @@ judging = Judging(
             "dice without a seed",
             _unseeded,
             "The same seed gives another shuffle each time, so nobody can repeat the experiment. "
-            "Hand the dice that `seed` seeds to whatever draws the order.",
+            "Pass the dice that `seed` seeds to whatever draws the order.",
         ),
     ),
 )

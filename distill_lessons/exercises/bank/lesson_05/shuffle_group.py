@@ -77,7 +77,7 @@ judging = Judging(
             "not written back",
             _not_written_back,
             "The images come back unchanged. A shuffled column has to be written into the copy; "
-            "to give a new name to it changes nothing.",
+            "giving it a new name changes nothing.",
         ),
         Mistake(
             "whole images",

@@ -45,17 +45,15 @@ judging = Judging(
                 f"its part of the area, {n}",
                 f"b{n}",
                 "Attribution is not spread evenly over the area. How do image and background "
-                "differ in "
-                "the corner?",
+                "differ in the corner?",
             )
             for n in "123"
         ),
         Mistake(
             "because the net does not use it",
             "c1",
-            "The number is right. But put ink in the corner, and the net is fooled in 13 of 100 "
-            "images: "
-            "it does use it.",
+            "The number is right. But put ink in the corner of other digits, and the net takes "
+            "many of them for a 3: it does use it.",
         ),
         Mistake(
             "because it was small",

@@ -37,8 +37,7 @@ judging = Judging(
                 f"A, {n}",
                 f"a{n}",
                 "A is a little more accurate. But its maps are to stand for the large model's: "
-                "look "
-                "at the last column, and at the rows below the line.",
+                "look at the last column, and at the two controls.",
             )
             for n in "123"
         ),
@@ -46,15 +45,16 @@ judging = Judging(
             Mistake(
                 f"either, {n}",
                 f"c{n}",
-                "They give the same answers equally often. Do they give them for the same reasons? "
-                "Look at the last column.",
+                "The accuracies and the answers of A and B differ little. Do they give their "
+                "answers for the same reasons? Look at the last column.",
             )
             for n in "123"
         ),
         Mistake(
             "because it answers alike",
             "b2",
-            "The choice is right. But 97.4 and 97.5 % differ by one image in a thousand.",
+            "The choice is right. But in the second column A and B differ by less than is known "
+            "of such differences. Which column tells them apart?",
         ),
         Mistake(
             "because it reads more",
