@@ -132,6 +132,12 @@ judging = Judging(
             "You add up what each coalition with r is worth. Take away what it is worth without r.",
         ),
         Mistake(
+            "less r alone",
+            lambda value, n, r: _weighted(_right_weight, brought=False)(value, n, r) - value((r,)),
+            "You take away what r is worth alone. What r brings is what the coalition is worth "
+            "with r less what it is worth without r.",
+        ),
+        Mistake(
             "alone",
             lambda value, n, r: value((r,)) - value(()),
             "This is what r brings to nobody. What does r bring when others are there already?",
