@@ -5,6 +5,7 @@ And every lesson's notebook asks the exercises that the package declares.
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import json
@@ -21,7 +22,9 @@ import torch
 from distill_lessons import losses
 from distill_lessons.exercises import catalogue, cells, sections
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.explain import shap_adapters, similarity
+from distill_lessons.grading import marking, sit, student
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 BANK = Path(catalogue.__file__).parent / "bank"
@@ -170,10 +173,21 @@ def test_the_given_code_is_the_lesson_s_and_is_told_from_other_code(exercise: Ex
     names |= {"similarity": similarity, "shap_adapters": shap_adapters}
     for text, state in ((given, "not attempted"), (f"{given}\n\n# a comment", "not attempted")):
         exec(text, names)
-        assert exercise.judge(names[exercise.name]).state == state
-    same = exercise.judge(lambda *arguments: names[exercise.name](*arguments))
-    assert same.state == "not yet"
-    assert "still does what the code does as it was given" in same.text
+        untouched = names[exercise.name]
+        assert exercise.judge(untouched).state == graded(exercise, untouched).state == state
+
+    def same(*arguments: Any) -> Any:
+        return untouched(*arguments)
+
+    for verdict in (exercise.judge(same), graded(exercise, same)):
+        assert verdict.state == "not yet"
+        assert verdict.text.startswith("You changed the code, and it still does what the code does")
+
+
+def graded(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
+    """The verdict of a graded run: asked in one process, told as JSON, compared in another."""
+    told = json.dumps(sit.outputs(exercise, answer, list(SEEDS), 600.0))
+    return marking._verdict(exercise, json.loads(told), SEEDS)
 
 
 @each(EVERY)
@@ -200,6 +214,28 @@ def test_a_file_is_asked_judged_and_solved_section_by_section(exercise: Exercise
         exec(compile(sections.upto(text, last), str(path), "exec"), module)
         assert isinstance(module["exercise"], Exercise)
         assert ("judging" in module, exercise.name in module) == has, last
+
+
+def test_nothing_that_judges_is_beside_a_submission() -> None:
+    sitting, build = student.package(sitting=True), student.package()
+    for path in sorted(BANK.rglob("*.py")):
+        name = f"distill_lessons/{path.relative_to(BANK.parents[1]).as_posix()}"
+        text = path.read_text(encoding="utf-8")
+        judges = defined(text) - defined(sections.upto(text, "asked"))
+        assert judges or path.stem == "common", f"{name} judges nothing"
+        assert not judges & defined(sitting[name].decode()), name
+        # A student's own copy judges code answers and has no solutions.
+        assert defined(build[name].decode()) == defined(sections.upto(text, "judging")), name
+
+
+def defined(text: str) -> set[str]:
+    """Return what a source defines or imports at its top."""
+    found: set[str] = set()
+    for node in ast.parse(text).body:
+        found |= {alias.asname or alias.name for alias in getattr(node, "names", ())}
+        found |= {one.id for one in getattr(node, "targets", ()) if isinstance(one, ast.Name)}
+        found |= {node.name} if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
+    return found
 
 
 @pytest.mark.parametrize("lesson", catalogue.LESSONS)

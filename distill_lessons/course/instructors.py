@@ -88,9 +88,10 @@ def grade(
     """For instructors: turn a folder of submitted notebooks into a table of points."""
     with refusals():
         _instructors_only()
-        from distill_lessons.grading import fence, grading
+        from distill_lessons.grading import fence, grading, guard
         from distill_lessons.grading.limits import Limits
 
+        guard.hear_of_children()
         limits = Limits.checked(seconds, cell_seconds, memory, disk)
         around = None if no_fence else fence.find(grading.needed(visible or []))
         wanted = grading.Wanted(folder, out, seed, roster, points)

@@ -15,7 +15,7 @@ import functools
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, Literal
 
@@ -165,11 +165,11 @@ class Exercise:
                 if isinstance(error, TypeError) and "ellipsis" in str(error):
                     return Verdict("not attempted", "There is still a `...` to be filled in.")
                 return Verdict("not yet", f"On {case.words}: {raised(error, answer)}")
-        verdict = self.compare(outputs, seed)
-        changed = bool(self.given) and not same_code(answer, self.given)
-        if changed and verdict.mistake and verdict.state == "not attempted":
-            return replace(verdict, state="not yet")  # other code that does the same
-        return verdict
+        return self.compare(outputs, seed, changed=self.changed(answer))
+
+    def changed(self, answer: Any) -> bool:
+        """Say whether an answer is other code than a find-the-bug exercise gave."""
+        return bool(self.given) and not same_code(answer, self.given)
 
     def questions(self, seed: int) -> Sequence[Case]:
         """Return the cases that a seed draws, whatever a learner has set torch to."""
@@ -199,12 +199,13 @@ class Exercise:
             warnings.simplefilter("ignore")
             return plain(self.ask(theirs(answer), *case.arguments))
 
-    def compare(self, outputs: Sequence[Any], seed: int) -> Verdict:
+    def compare(self, outputs: Sequence[Any], seed: int, *, changed: bool = False) -> Verdict:
         """Judge plain outputs, one for every case that `seed` draws; runs no learner's code.
 
         Args:
             outputs: what `output` returned for each case, perhaps in another process.
             seed: that drew them.
+            changed: from `changed`; decides between "not yet" and "not attempted" alone.
         """
         if self.cases is None:
             return self._judge_value(outputs[0])
@@ -223,10 +224,9 @@ class Exercise:
                 mistake = self._recognise(seen, seed)
                 if mistake is None:
                     return Verdict("not yet", where)
-                state: State = "not attempted" if mistake.given else "not yet"
-                given = "This still does what the code does as it was given."
-                says = given if mistake.given else mistake.says
-                return Verdict(state, f"{says}\n{where}", mistake.name)
+                untouched = mistake.given and not changed
+                state: State = "not attempted" if untouched else "not yet"
+                return Verdict(state, f"{mistake.said(changed=changed)}\n{where}", mistake.name)
         return Verdict("correct", nearness(seen, expected))
 
     def expected(self, seed: int) -> list[Any]:

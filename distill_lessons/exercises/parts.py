@@ -34,6 +34,16 @@ class Mistake:
     says: str
     given: bool = False
 
+    def said(self, *, changed: bool) -> str:
+        """Return what to say to an answer that does this.
+
+        Args:
+            changed: whether it is other code than a find-the-bug exercise gave.
+        """
+        still = "still does what the code does as it was given."
+        theirs = f"You changed the code, and it {still}" if changed else f"This {still}"
+        return theirs if self.given else self.says
+
 
 @dataclass(frozen=True)
 class Judging:

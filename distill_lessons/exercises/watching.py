@@ -51,8 +51,7 @@ def watched(
                 name = _name(answer, place)
                 raise NotCounted(
                     f"your function changes {name} itself, and whoever calls it still needs "
-                    f"{name} as it was. Work on a copy (`clone`): `view`, `flatten`, slices and "
-                    "`numpy()` share the memory of their tensor."
+                    f"{name} as it was. {_copy_of(argument)}"
                 )
         return result
 
@@ -106,6 +105,15 @@ def _contents(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_contents(part) for part in value]
     return repr(value) if isinstance(value, int | float | str) else None  # NaN equals NaN
+
+
+def _copy_of(argument: Any) -> str:
+    if hasattr(argument, "detach") or isinstance(argument, np.ndarray):
+        return (
+            "Work on a copy (`clone`): `view`, `flatten`, slices and `numpy()` share the memory of "
+            "their tensor."
+        )
+    return "Work on a copy (`copy.deepcopy`)."
 
 
 def _name(answer: Callable[..., Any], place: int) -> str:

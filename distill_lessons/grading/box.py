@@ -12,12 +12,13 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from distill_lessons.grading import folders, guard
 from distill_lessons.grading.fence import Fence
@@ -28,6 +29,7 @@ GRACE = 5.0  # seconds after a cell's limit until the process is killed: it may 
 LOOK = 0.2  # seconds between two looks at what a submission uses
 MOST_PROCESSES = 64
 MOST_TOLD = 32 * 2**20  # bytes of events from one submission
+MOST_WRITTEN = 400  # characters of what it wrote that are passed on
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "DISTILL_DATASET")
 
 
@@ -43,6 +45,7 @@ class Sitting:
         stopped: why it ended early; "" if it came to its end.
         intact: whether the course's files beside it were the same at its end.
         spent: seconds that it computed, or waited if that is more.
+        wrote: the end of what it wrote to stderr before the submission began; nothing after that.
     """
 
     started: bool = False
@@ -52,6 +55,17 @@ class Sitting:
     stopped: str = ""
     intact: bool = True
     spent: float = 0.0
+    wrote: str = ""
+
+    @property
+    def began(self) -> bool:
+        """Whether it came to the submission's own code, or to its end without any."""
+        return self.doing is not None or (self.started and not self.stopped)
+
+    @property
+    def why(self) -> str:
+        """What ended it before it began, for whoever looks after this machine."""
+        return f"{self.stopped}; the last it wrote: {self.wrote or 'nothing'}"
 
 
 def sit(
@@ -82,7 +96,7 @@ def sit(
         "disk": limits.disk,
     }
     command = [sys.executable, "-P", "-m", "distill_lessons.grading.sit"]
-    with folders.box(package) as box:
+    with folders.box(package) as box, tempfile.TemporaryFile() as stderr:
         if fence is not None:
             command = fence.command(box, limits.disk, command)
         before = folders.fingerprint(box / "package")
@@ -91,7 +105,7 @@ def sit(
             [sys.executable, "-I", "-S", guard.__file__, str(alive), str(box), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             cwd=box / "work",
             env=_environment(box) | dict(env),
             start_new_session=True,
@@ -103,6 +117,7 @@ def sit(
             found = _watch(process, json.dumps(job).encode(), limits, watch, stop)
             found.intact = folders.fingerprint(box / "package") == before
             found.spent = max(watch.used.cpu, watch.used.waited)
+            found.wrote = _end_of(stderr)
             return found
         finally:
             os.close(held)
@@ -126,7 +141,8 @@ def _watch(
             line = lines.get(timeout=LOOK)
             if line is None:
                 code = process.wait(timeout=GRACE) if _ends(process) else "none"
-                found.stopped = found.stopped or f"ended the process (exit code {code})"
+                ended = "ended the process" if found.began else "ended"
+                found.stopped = found.stopped or f"{ended} (exit code {code})"
                 return found
             told += len(line)
             if told > MOST_TOLD:
@@ -187,7 +203,7 @@ def _hear(line: bytes, found: Sitting) -> bool:
         case {"ready": True}:
             found.started = True
         case {"failed": str(error)}:  # before the first cell
-            found.stopped = error
+            found.stopped = f"raised {error}"
         case {"cell": int(number), "error": str(error)}:
             found.errors.setdefault(number, error)
         case {"cell": int(number)}:
@@ -200,6 +216,12 @@ def _hear(line: bytes, found: Sitting) -> bool:
             if "blank" not in answer or "blank" in found.answers.get(name, {"blank": True}):
                 found.answers[name] = answer
     return False
+
+
+def _end_of(written: IO[bytes]) -> str:
+    """Return the last characters of a file, in one line."""
+    written.seek(max(0, written.seek(0, os.SEEK_END) - 4 * MOST_WRITTEN))
+    return " ".join(written.read().decode(errors="replace").split())[-MOST_WRITTEN:]
 
 
 def _kill(process: subprocess.Popen[bytes], watch: Watch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from distill_lessons import files, settings
@@ -143,7 +143,7 @@ class Session:
         return self.book.table.with_name(f"{self.book.table.stem}-upload.csv")
 
     def _run(self, chosen: Sequence[Submission], jobs: int, how: str) -> Iterator[str]:
-        room = Room(self.room.seeds, self.room.limits, self.room.fence, jobs)
+        room = replace(self.room, jobs=jobs)
         for marked in marking.mark_all(
             chosen, room, on_begin=lambda one: self.book.begin(one, how)
         ):

@@ -33,6 +33,7 @@ def main(alive: int, box: str, command: list[str]) -> int:
     Returns:
         The command's exit code; 128 and the signal's number if it was killed.
     """
+    hear_of_children()
     if sys.platform == "linux":
         import ctypes
 
@@ -52,6 +53,16 @@ def main(alive: int, box: str, command: list[str]) -> int:
     if grader_is_gone.is_set():
         remove(Path(box))
     return code if code >= 0 else 128 - code
+
+
+def hear_of_children() -> None:
+    """Let this process and its children learn how their own children end.
+
+    Some runners of jobs ignore SIGCHLD, and who is started by them ignores it too. The system then
+    forgets how a child ended, and Python takes it for exit code 0.
+    """
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def remove(box: Path) -> None:

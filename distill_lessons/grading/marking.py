@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distill_lessons import settings
@@ -20,6 +20,7 @@ from distill_lessons.grading.fence import Fence
 from distill_lessons.grading.limits import GIB, Limits
 from distill_lessons.grading.submissions import Submission
 
+STARTS = 3  # how often a process is started that ends before it comes to a submission's code
 MOST_SITTINGS = 6  # processes for one submission: each skips what ended those before it
 MOST_SEED = 2**31 - 2
 
@@ -48,6 +49,14 @@ class Marked:
         return made.points if self.verdicts[name].state == "correct" else 0
 
 
+def _package() -> dict[str, bytes]:
+    """Return the package that submissions import, read while nobody writes to it."""
+    package = student.package(sitting=True)
+    while package != (again := student.package(sitting=True)):
+        package = again
+    return package
+
+
 @dataclass(frozen=True)
 class Room:
     """Where and how submissions run.
@@ -57,12 +66,15 @@ class Room:
         limits: for each submission.
         fence: from `fence.find`.
         jobs: how many run side by side.
+        package: the files of the package that they import, read once: what was rehearsed is what
+            everybody gets.
     """
 
     seeds: Sequence[int]
     limits: Limits
     fence: Fence | None = None
     jobs: int = 1
+    package: Mapping[str, bytes] = field(default_factory=_package, repr=False)
 
 
 def hidden_seeds(first: int | None, lessons: Iterable[str]) -> tuple[int, int]:
@@ -109,11 +121,11 @@ def rehearse(room: Room, lesson: str) -> None:
         ValueError: if it does not: nobody could be graded.
         OSError: if there is no room for it here.
     """
-    sitting = _sit(Submission("", lesson=lesson), room, _package(), threading.Event())
+    sitting = _sit(Submission("", lesson=lesson), room, threading.Event())
     if not sitting.started or sitting.stopped:
         memory = room.limits.memory / GIB
         raise ValueError(
-            f"Nobody can be graded here: a process without any cell {sitting.stopped}. It has "
+            f"Nobody can be graded here: a process without any cell {sitting.why}. It has "
             f"--memory {memory:.3g} GiB"
             + (
                 ", and behind the fence it sees the system's and Python's own folders only: "
@@ -140,13 +152,13 @@ def mark_all(
         room: where they run.
         on_begin: called before a submission runs.
     """
-    package, stop = _package(), threading.Event()
+    stop = threading.Event()
 
     def run(one: Submission) -> tuple[Submission, Sitting, list[str], str]:
         if stop.is_set():
             return one, Sitting(), [], "was interrupted"
         on_begin(one)
-        return one, *_run(one, room, package, stop)
+        return one, *_run(one, room, stop)
 
     alone: list[Submission] = []
     with ThreadPoolExecutor(room.jobs) as pool:
@@ -164,13 +176,7 @@ def mark_all(
             raise
 
 
-def _package() -> dict[str, bytes]:
-    return student.package(sitting=True)
-
-
-def _run(
-    one: Submission, room: Room, package: dict[str, bytes], stop: threading.Event
-) -> tuple[Sitting, list[str], str]:
+def _run(one: Submission, room: Room, stop: threading.Event) -> tuple[Sitting, list[str], str]:
     """Run a submission, again without what ended its process, until it comes to its end.
 
     Returns:
@@ -184,11 +190,11 @@ def _run(
     while one.lesson is not None and left > 0 and len(notes) < MOST_SITTINGS:
         less = replace(room, limits=replace(room.limits, seconds=left))
         try:
-            sitting = _sit(one, less, package, stop, skip)
+            sitting = _sit(one, less, stop, skip)
         except OSError as error:
             return everything, notes, f"could not be run here ({error})"
-        if not sitting.started:
-            return everything, notes, f"could not be started: the process {sitting.stopped}"
+        if not sitting.began:
+            return everything, notes, f"could not be started: the process {sitting.why}"
         if not sitting.intact:
             return everything, notes, "the course's files beside it were changed while it ran"
         left -= sitting.spent
@@ -202,7 +208,7 @@ def _run(
         if isinstance(sitting.doing, str):
             everything.answers[sitting.doing] = {"says": f"Your code {sitting.stopped}."}
         if sitting.doing is None or sitting.doing in skip:
-            break  # it did not even begin, or only says that it did
+            break  # it only says that it is there again
         skip.append(sitting.doing)
     return everything, notes, ""
 
@@ -210,10 +216,13 @@ def _run(
 def _sit(
     one: Submission,
     room: Room,
-    package: dict[str, bytes],
     stop: threading.Event,
     skip: Sequence[int | str] = (),
 ) -> Sitting:
+    """Run a submission in a process, again if that ends before it comes to the submission's code.
+
+    What happens before is this machine's doing, and passes perhaps.
+    """
     job = {
         "lesson": one.lesson,
         "cells": one.cells,
@@ -222,7 +231,12 @@ def _sit(
     }
     # A learner's data set comes from the instructor's folder; nothing else is told to the box.
     env = {"DISTILL_DATA": str(settings.load().data_dir.absolute())}
-    return box.sit(job, room.limits, package, room.fence, env, stop)
+    for _ in range(STARTS):
+        sitting = box.sit(job, room.limits, room.package, room.fence, env, stop)
+        came_through = sitting.started and not sitting.stopped
+        if came_through or (one.cells and sitting.began) or stop.is_set():
+            break
+    return sitting
 
 
 def _mark(
@@ -254,9 +268,10 @@ def _verdict(exercise: Exercise, answer: dict[str, Any] | None, seeds: Sequence[
             return Verdict("not yet", says[:500])
         case {"outputs": [*outputs]} if len(outputs) == len(seeds):
             verdict = Verdict("not attempted", "")
+            changed = answer.get("changed") is True
             for one, seed in zip(outputs, seeds, strict=True):
                 try:
-                    verdict = exercise.compare(one, seed)
+                    verdict = exercise.compare(one, seed, changed=changed)
                 except Exception:
                     return Verdict("not yet", "What was returned cannot be compared.")
                 if verdict.state != "correct":

@@ -94,7 +94,8 @@ def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[st
     """Return what an answer returns for every case, seed by seed, or why there is nothing.
 
     Returns:
-        `outputs`, a list for every seed; or `blank`; or `says`, why the answer cannot be right.
+        `outputs`, a list for every seed, and whether the code is `changed`; or `blank`; or `says`,
+        why the answer cannot be right.
     """
     from distill_lessons.exercises.compare import plain
     from distill_lessons.exercises.watching import NotCounted
@@ -124,7 +125,7 @@ def outputs(made: Any, answer: Any, seeds: list[int], seconds: float) -> dict[st
         return {"says": f"{where}{_in_a_line(error)}"}
     if all(output is None for one in found for output in one):
         return {"outputs": found, "blank": True}
-    return {"outputs": found}
+    return {"outputs": found, "changed": made.changed(answer)}
 
 
 def _shell() -> Any:

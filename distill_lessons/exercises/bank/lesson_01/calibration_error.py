@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from distill_lessons import evaluation
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
@@ -40,6 +41,7 @@ exercise = Exercise(
         "The weight is a share: the images in the bin, `inside.sum()`, over all images.",
     ),
     cases=_confidences,
+    not_by=(evaluation.calibration,),
 )
 
 # ==== Judging =====================================================================================
@@ -115,6 +117,8 @@ judging = Judging(
 
 # ==== Solution ====================================================================================
 
+from distill_lessons import data
+
 
 # Average within a bin, take the size of the gap, weight it by images. The course's
 # `evaluation.calibration` does the same. On small data the result depends on the number of bins:
@@ -148,3 +152,13 @@ other_ways = [
         / len(c)
     ),
 ]
+
+
+def error_of_a_net_that_says_so(confidence, right, bins):
+    others = (1 - confidence[:, None]).clamp(min=1e-30).expand(-1, 10) / 10
+    z = torch.cat([confidence[:, None], others], 1).log()
+    told = data.Split(z, 1 - right.long())  # class 0 is the guess
+    return evaluation.calibration(torch.nn.Identity(), told, bins=bins)[1]
+
+
+borrowed = [error_of_a_net_that_says_so]

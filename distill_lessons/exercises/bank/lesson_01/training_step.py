@@ -86,6 +86,7 @@ exercise = Exercise(
 
 from torch.nn import functional as F
 
+from distill_lessons.exercises.bank.moves import by_a_fresh_one, last_layer
 from distill_lessons.exercises.parts import Judging, Mistake
 
 
@@ -122,18 +123,8 @@ def _at_one_rate(model: nn.Module, optimizer: Any) -> None:
         weight.data -= optimizer.param_groups[0]["lr"] * weight.grad
 
 
-def _by_a_fresh_one(model: nn.Module, optimizer: Any) -> None:
-    type(optimizer)([dict(group) for group in optimizer.param_groups]).step()
-
-
 def _by_a_plain_one(model: nn.Module, optimizer: Any) -> None:
     torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"]).step()
-
-
-def _last_layer(model: nn.Module, optimizer: Any) -> None:
-    for weight in list(model.parameters())[:-2]:
-        weight.grad = None
-    optimizer.step()
 
 
 def _mean_loss(z: Tensor, y: Tensor) -> Tensor:
@@ -181,7 +172,7 @@ judging = Judging(
         *(
             Mistake(f"an optimiser of its own, {number}", _step(_mean_loss, moves=moves), OWN)
             for number, moves in enumerate(
-                (_by_hand, _at_one_rate, _by_a_fresh_one, _by_a_plain_one), start=1
+                (_by_hand, _at_one_rate, by_a_fresh_one, _by_a_plain_one), start=1
             )
         ),
         Mistake(
@@ -192,7 +183,7 @@ judging = Judging(
         ),
         Mistake(
             "the last layer only",
-            _step(_mean_loss, moves=_last_layer),
+            _step(_mean_loss, moves=last_layer),
             "Only the last layer moves. The step is for all weights of the model.",
         ),
     ),

@@ -127,7 +127,7 @@ judging = Judging(
         Mistake(
             "gradient still flows",
             _step("student"),
-            "The teacher's weights stay now, since the optimiser does not hold them. But every "
+            "The teacher's weights stay now. But every "
             "step still computes a gradient for them: time and memory for nothing, and the next "
             "optimiser that holds them will use it.",
         ),

@@ -85,6 +85,7 @@ exercise = Exercise(
 # ==== Judging =====================================================================================
 
 from distill_lessons import losses
+from distill_lessons.exercises.bank.moves import by_a_fresh_one, last_layer
 from distill_lessons.exercises.parts import Judging, Mistake
 
 
@@ -128,18 +129,8 @@ def _by_hand(student: nn.Module, optimizer: Any) -> None:
         weight.data -= optimizer.param_groups[0]["lr"] * weight.grad
 
 
-def _by_a_fresh_one(student: nn.Module, optimizer: Any) -> None:
-    type(optimizer)([dict(group) for group in optimizer.param_groups]).step()
-
-
 def _by_a_plain_one(student: nn.Module, optimizer: Any) -> None:
     torch.optim.SGD(student.parameters(), lr=optimizer.defaults["lr"]).step()
-
-
-def _last_layer(student: nn.Module, optimizer: Any) -> None:
-    for weight in list(student.parameters())[:-2]:
-        weight.grad = None
-    optimizer.step()
 
 
 judging = Judging(
@@ -170,7 +161,7 @@ judging = Judging(
         ),
         *(
             Mistake(f"an optimiser of its own, {number}", _step(moves=moves), _OWN)
-            for number, moves in enumerate((_by_hand, _by_a_fresh_one, _by_a_plain_one), start=1)
+            for number, moves in enumerate((_by_hand, by_a_fresh_one, _by_a_plain_one), start=1)
         ),
         Mistake(
             "eval mode",
@@ -180,7 +171,7 @@ judging = Judging(
         ),
         Mistake(
             "the last layer only",
-            _step(moves=_last_layer),
+            _step(moves=last_layer),
             "The rows are right now. But only the last layer moves.",
         ),
     ),

@@ -64,11 +64,12 @@ def _properties(told: dict[str, Any], given: Tensor, dice: Any) -> dict[str, Any
         "the shape of the answer": str(tuple(first.shape)) if first.ndim else "no table",
         "the logits of every row, sorted": [],
         "the top class keeps its logit": False,
-        "the wrong classes are shuffled": False,
+        "the wrong classes of every row are shuffled": False,
         "every row is shuffled in its own way": False,
         "every wrong class may come to every place, in any order": False,
         "the same dice, thrown again, give another order": not torch.equal(first, second),
         "dice from the same seed give the same order": torch.equal(first, again),
+        "a second table is made of the same logits, with the same top class": False,
     }
     if first.shape != given.shape:
         return found
@@ -77,13 +78,20 @@ def _properties(told: dict[str, Any], given: Tensor, dice: Any) -> dict[str, Any
     if not torch.equal(first.gather(1, top), given.gather(1, top)):
         return found
     found["the top class keeps its logit"] = True
+    twice = second.shape == given.shape and torch.equal(second.sort(1).values, given.sort(1).values)
+    twice = twice and torch.equal(second.gather(1, top), given.gather(1, top))
+    found["a second table is made of the same logits, with the same top class"] = twice
     if torch.equal(ordered, given.sort(1).values):
         orders = _orders(given, first, top)
         n, places = orders.shape
         kinds, counts = orders.unique(dim=0, return_counts=True)
         possible = min(n, factorial(places))
-        moved = (orders != torch.arange(places)).any(1).sum()
-        found["the wrong classes are shuffled"] = bool(moved > n / 2)
+        moved = (orders != torch.arange(places)).any(1)
+        if twice and factorial(places) > 1000 * n:  # chance leaves no row twice as it was
+            moved |= (_orders(given, second, top) != torch.arange(places)).any(1)
+            found["the wrong classes of every row are shuffled"] = bool(moved.all())
+        else:
+            found["the wrong classes of every row are shuffled"] = bool(moved.sum() > n / 2)
         found["every row is shuffled in its own way"] = len(kinds) > 1
         found["every wrong class may come to every place, in any order"] = n < 300 or (
             _alike(torch.stack([(orders == place).sum(0) for place in range(places)]))

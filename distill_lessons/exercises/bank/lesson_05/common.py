@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from distill_lessons import models
 from distill_lessons.exercises.compare import plain
 from distill_lessons.exercises.dice import mixed
+from distill_lessons.exercises.nets import StillDropout
 
 
 def by_hand() -> nn.Sequential:
@@ -26,7 +27,7 @@ def tiny_net(shape: tuple[int, int, int], classes: int, seed: int) -> nn.Sequent
     net = models.mlp(shape, classes, (8,), seed=mixed(seed)).requires_grad_(False)
     for weight in net.parameters():
         weight.mul_(3.0)  # fresh weights are small, and shuffling would hardly change an answer
-    return net
+    return net.insert(3, StillDropout()).eval()  # who puts it into train mode gets other logits
 
 
 def tiny_images() -> tuple[Tensor, Tensor]:

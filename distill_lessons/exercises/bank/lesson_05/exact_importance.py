@@ -13,7 +13,7 @@ from distill_lessons.exercises.parts import Case
 def _few_images(seed: int) -> list[Case]:
     rng = dice(seed)
     rare = torch.tensor([[0.0, 1], [0, 0], [0, 1], [1, 0]]).view(4, 1, 1, 2)
-    net, x = tiny_net((2, 2, 3), 3, seed), torch.rand(9, 2, 2, 3, generator=rng)
+    net, x = tiny_net((2, 2, 3), 3, seed), 2 * torch.randn(12, 2, 2, 3, generator=rng)
     y = net(x).argmax(1)
     y[:3] = (y[:3] + 1) % 3  # wrong answers, so that the accuracy before is not 1
     every = [
@@ -28,7 +28,7 @@ def _few_images(seed: int) -> list[Case]:
         ),
     ]
     return every + [
-        Case(f"9 images of shape (2, 2, 3), 3 classes, j = {j}", (net, x, y, j))
+        Case(f"12 images of shape (2, 2, 3), 3 classes, j = {j}", (net, x, y, j))
         for j in (1, 5, 6, 10)
     ]
 

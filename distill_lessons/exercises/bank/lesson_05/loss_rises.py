@@ -12,7 +12,7 @@ from distill_lessons.exercises.parts import Case
 
 def _labelled(seed: int) -> list[Case]:
     rng = dice(seed)
-    x = torch.rand(6, 2, 2, 3, generator=rng)
+    x = torch.randn(6, 2, 2, 3, generator=rng)
     y = torch.randint(3, (6,), generator=rng)
     return [
         Case(
@@ -40,6 +40,7 @@ exercise = Exercise(
     ),
     cases=_labelled,
     ask=watched,
+    # No `not_by`: `permutation_importance` draws its own orders, and nothing takes one.
 )
 
 # ==== Judging =====================================================================================

@@ -10,6 +10,7 @@ from torch import Tensor
 from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
+from distill_lessons.explain import permutation
 
 
 def _groups(seed: int) -> list[Case]:
@@ -21,10 +22,10 @@ def _groups(seed: int) -> list[Case]:
             (six, torch.tensor([1, 2]), torch.tensor([2, 0, 1])),
         ),
         Case(
-            "x of shape (5, 2, 2, 3), group [0, 4, 7], order [3, 4, 0, 2, 1]",
+            "x of shape (5, 2, 2, 3), group [7, 0, 4], order [3, 4, 0, 2, 1]",
             (
-                torch.rand(5, 2, 2, 3, generator=rng),
-                torch.tensor([0, 4, 7]),
+                torch.randn(5, 2, 2, 3, generator=rng),
+                torch.tensor([7, 0, 4]),
                 torch.tensor([3, 4, 0, 2, 1]),
             ),
         ),
@@ -58,6 +59,8 @@ exercise = Exercise(
     ),
     cases=_groups,
     ask=_explained,
+    not_by=(permutation._shuffled,),
+    tolerance=1e-6,  # values are moved, not computed
 )
 
 # ==== Judging =====================================================================================
@@ -120,4 +123,10 @@ def group_image_by_image(x: Any, group: Any, order: Any) -> Any:
     return mixed
 
 
+def group_by_the_package(x: Any, group: Any, order: Any) -> Any:
+    cases = torch.stack([torch.zeros(len(x)), torch.zeros(len(x)), torch.arange(len(x))], 1)
+    return permutation._shuffled(x, [group.numpy()], order[None], cases.long())
+
+
 other_ways = [group_with_numpy, group_image_by_image]
+borrowed = [group_by_the_package]

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from distill_lessons import models
 from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.nets import StillDropout
 from distill_lessons.exercises.parts import Case
+from distill_lessons.explain import shapley
 
 
 def _images(seed: int) -> list[Case]:
@@ -25,7 +27,9 @@ def _images(seed: int) -> list[Case]:
         net = models.mlp(shape, classes, (8,), seed=mixed(seed)).requires_grad_(False)
         for weight in net.parameters():
             weight.mul_(3.0)  # so that the net bends between image and background
-        image, background = torch.rand(6, *shape, generator=rng).split((1, 5))
+        net.insert(3, StillDropout()).eval()  # who puts it into train mode gets other logits
+        image, background = torch.randn(6, *shape, generator=rng).split((1, 5))
+        background[4] = background[1]  # a background may hold an image twice
         words = f"an image of shape {shape}, 5 background images, K = {classes}, present {present}"
         cases.append(Case(words, (net, image, background, torch.tensor(present).long())))
     return cases
@@ -62,6 +66,7 @@ exercise = Exercise(
     ),
     cases=_images,
     ask=_asked,
+    not_by=(shapley.image_game,),
 )
 
 # ==== Judging =====================================================================================
@@ -190,3 +195,12 @@ def value_in_a_loop(model: Any, image: Any, background: Any, present: Any) -> An
 
 
 other_ways = [value_with_numpy, value_in_a_loop]
+
+
+def value_of_a_game_of_two(model: Any, image: Any, background: Any, present: Any) -> Any:
+    absent = np.setdiff1d(np.arange(image.numel()), present)
+    game = shapley.image_game(model, image, background, [present.numpy(), absent])
+    return game(torch.tensor([[True, False]]))[0, 0]
+
+
+borrowed = [value_of_a_game_of_two]

@@ -30,6 +30,9 @@ def _games(seed: int) -> list[Case]:
     cases = [
         Case(f"the market stall, n = 3, r = {r} ({names[r]})", (stall, 3, r)) for r in range(3)
     ]
+    # Who only gets in the way has a negative share.
+    burden = _game([0, -2, 1, -3, 2, 1, 4, 0])
+    cases.append(Case("three players, of whom r = 0 is in the way of the others", (burden, 3, 0)))
     four = _game(rng.normal(size=16).round(2).tolist())
     return cases + [Case(f"a game of n = 4 players, r = {r}", (four, 4, r)) for r in (0, 3)]
 

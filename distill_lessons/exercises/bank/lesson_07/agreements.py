@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from distill_lessons.exercises.bank.lesson_07.common import tiny_net
+from distill_lessons.exercises.compare import plain
 from distill_lessons.exercises.dice import dice, mixed
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case
@@ -13,7 +17,7 @@ from distill_lessons.exercises.parts import Case
 def _families(seed: int) -> list[Case]:
     every = []
     # Students built alike, and one built like the teacher: so it shows by what maps are kept.
-    for shape, classes, units in (((1, 2, 2), 2, (8, 8)), ((1, 2, 3), 3, (8, 8, 5))):
+    for shape, classes, units in (((1, 2, 2), 2, (8, 8)), ((1, 2, 3), 3, (8, 8, 5, 8))):
         rng = dice(seed, len(units))
         teacher, *students = (
             tiny_net(shape, classes, mixed(seed, s), width) for s, width in enumerate((8, *units))
@@ -21,11 +25,27 @@ def _families(seed: int) -> list[Case]:
         if classes == 3:  # nets that have some of their weights in common are others all the same
             for student, layer in zip(students, (1, 3), strict=False):
                 student[layer].load_state_dict(teacher[layer].state_dict())
+        # One student is nearly the teacher, here the first and there the last: so neither rising
+        # nor falling agreements are the right ones.
+        close = students[0 if classes == 2 else -1]
+        close.load_state_dict(teacher.state_dict())
+        last, _ = close[-1].parameters()
+        last.mul_(1 + 0.5 * torch.rand(last.shape, generator=rng))
         x, background = torch.rand(7, *shape, generator=rng).split((4, 3))
         hidden = " and ".join([", ".join(map(str, units[:-1])), str(units[-1])])
         words = f"a teacher with 8 hidden units, students with {hidden}, 4 images of shape {shape}"
         every.append(Case(words, (teacher, students, x, background)))
     return every
+
+
+def _twice(answer: Callable[..., Any], *given: Any) -> dict[str, Any] | None:
+    """Ask again about one image: what is kept from one call to the next would show."""
+    teacher, students, x, background = given
+    found = plain(answer(*given))
+    if found is None:
+        return None
+    again = plain(answer(teacher, students, x[:1], background))
+    return {"the agreements": found, "the agreements on the first image alone": again}
 
 
 GIVEN = """\
@@ -55,11 +75,12 @@ exercise = Exercise(
         "Print `type(teacher).__name__` and the same of a student. What are they called?",
     ),
     cases=_families,
+    ask=_twice,
 )
 
 # ==== Judging =====================================================================================
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from torch import Tensor, nn
@@ -142,8 +163,6 @@ judging = Judging(
 )
 
 # ==== Solution ====================================================================================
-
-from typing import Any
 
 from distill_lessons.explain import shap_adapters, similarity
 

@@ -12,12 +12,15 @@ from distill_lessons.exercises.parts import Case
 def _two_models(seed: int) -> list[Case]:
     rng = np.random.default_rng(mixed(seed))
     every = []
-    for n, shape, classes in ((3, (1, 1, 3), 1), (5, (2, 2, 3), 4), (4, (1, 1, 2), 1)):
+    sizes = ((3, (1, 1, 3), 1), (5, (2, 2, 3), 4), (4, (1, 1, 2), 1), (4, (1, 2, 2), 2))
+    for n, shape, classes in sizes:
         # What is drawn for every image; without it cosines of other images may be negative.
         common = (n != 4) * rng.normal(size=(1, *shape, classes))
         mine = rng.normal(size=(n, *shape, classes))
         a, b = (common + mine + 0.3 * rng.normal(size=mine.shape) for _ in range(2))
         words = f"{n} images of shape {shape}, {classes} class{'es' if classes > 1 else ''}"
+        if shape == (1, 2, 2):
+            words, b = f"{words}, each beside the map of another one", np.roll(b, 1, axis=0)
         every.append(Case(words, (a, b)))
     return every
 
