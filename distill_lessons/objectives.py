@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from distill_lessons import seeds
-from distill_lessons.data import Split
-from distill_lessons.evaluation import refusing_in_place, training_mode
+from distill_lessons import losses, seeds
+from distill_lessons.data import UNLABELLED, Split
+from distill_lessons.evaluation import first_answer, predict, refusing_in_place, training_mode
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import Target, check_type, each, moved
+from distill_lessons.tensors import Target, check_type, class_labels, each, moved
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,32 @@ def check_loss(loss: Loss) -> None:
             f"loss={loss!r} must be a function of logits, labels and indices, such as "
             "lambda z, y, index: torch.nn.functional.cross_entropy(z, y)."
         )
+
+
+def check_loss_for(model: nn.Module, split: Split, loss: Loss) -> None:
+    """Raise an error unless a training of `model` on `split` can minimise `loss`."""
+    check_loss(loss)
+    if loss is not cross_entropy:
+        predict(model, *split.take([0]).inputs)  # refuses inputs that do not fit
+        return
+    z = first_answer(model, split)
+    y = class_labels("split.y", split.y)
+    if bool((y == UNLABELLED).any()):
+        raise ValueError(
+            "split holds images without labels, which cross-entropy cannot use; give labelled "
+            "images or a loss that looks at a teacher."
+        )
+    losses.check_labels("split.y", y, z.expand(len(split), -1))
+
+
+def weights_of(*modules: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of the model and all other modules that are trained, each once."""
+    for module in modules:
+        check_type("also", module, nn.Module, "a list of torch.nn.Modules")
+    weights = list(dict.fromkeys(p for module in modules for p in module.parameters()))
+    if not weights:
+        raise ValueError("the model has no weights to train.")
+    return weights
 
 
 def check_value(value: Tensor) -> None:

@@ -46,7 +46,7 @@ def fork_rng(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """
     seed = checked(seed)
     with _LOCK:
-        generators = _global_generators(torch.device(device))
+        generators = global_generators(torch.device(device))
         states = [each.get_state() for each in generators]
         try:
             for each in generators:
@@ -55,6 +55,18 @@ def fork_rng(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
         finally:
             for each, state in zip(generators, states, strict=True):
                 each.set_state(state)
+
+
+def global_generators(device: torch.device) -> list[torch.Generator]:
+    """Return torch's global generators of the CPU and of `device`."""
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()  # until then there are no generators
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    elif device.type == "mps":
+        generators.append(torch.mps._get_default_mps_generator())
+    return generators
 
 
 def checked(seed: int) -> int:
@@ -71,14 +83,3 @@ def checked(seed: int) -> int:
     if not -(2**63) <= number < 2**64:
         raise ValueError(f"seed={number} does not fit into 64 bits; take one from 0 to 2**64 - 1.")
     return number
-
-
-def _global_generators(device: torch.device) -> list[torch.Generator]:
-    generators = [torch.default_generator]
-    if device.type == "cuda":
-        torch.cuda.init()  # until then there are no generators
-        index = torch.cuda.current_device() if device.index is None else device.index
-        generators.append(torch.cuda.default_generators[index])
-    elif device.type == "mps":
-        generators.append(torch.mps._get_default_mps_generator())
-    return generators

@@ -40,6 +40,7 @@ class Settings:
         live: whether someone is watching: progress bars, widgets and buttons to predict are shown.
         checks: ``"say"``, or ``"raise"`` where an exercise that is not solved counts as an error.
         record: the file that keeps a learner's solved exercises and predictions; None for none.
+        checkpoints: the folder for checkpoints of long trainings, which `run` sets; None for none.
     """
 
     profile: str
@@ -51,6 +52,7 @@ class Settings:
     live: bool
     checks: str = "say"
     record: Path | None = None
+    checkpoints: Path | None = None
 
     def pick(self, cpu: T, full: T) -> T:
         """Return the value for the current profile: the one way in which sizes differ."""
@@ -113,6 +115,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         live=_flag("DISTILL_LIVE", get("LIVE", "1")),
         checks=one_of("DISTILL_CHECKS", get("CHECKS", "say"), ("say", "raise")),
         record=_record(get("RECORD", "")),
+        checkpoints=Path(text) if (text := get("CHECKPOINTS", "")) else None,
     )
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from types import UnionType
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -260,3 +262,13 @@ def check_finite(name: str, values: Tensor, noun: str) -> None:
         first = int(bad.nonzero()[0])
         found = "NaN" if bool(values[first].isnan().any()) else "an infinite number"
         raise ValueError(f"{noun} {first} holds {found} in {name}; repair it or leave it out.")
+
+
+def one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
+    """Return a number for each of `n` students, given one for all or a list of them."""
+    single = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
+    values: Any = [value] * n if single else value
+    each = [number(argument, v) for v in values]
+    if len(each) != n:
+        raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
+    return each

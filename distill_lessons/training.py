@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -16,14 +18,13 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from distill_lessons import losses, seeds
-from distill_lessons.data import UNLABELLED, Split
+from distill_lessons import checkpoints, seeds
+from distill_lessons.data import Split
 from distill_lessons.evaluation import (
     as_input,
     evaluate,
     first_answer,
     labels_of,
-    predict,
     training_mode,
 )
 from distill_lessons.fast import captured
@@ -35,14 +36,15 @@ from distill_lessons.objectives import (
     batch_of,
     batches,
     check_last_batch,
-    check_loss,
+    check_loss_for,
     cross_entropy,
     of_logits,
+    weights_of,
 )
 from distill_lessons.progress import progress
 from distill_lessons.settings import number, whole_number
 from distill_lessons.sources.catalogue import SOURCES
-from distill_lessons.tensors import check_function, check_type, class_labels, each
+from distill_lessons.tensors import check_function, check_type, each
 
 # optimiser -> a schedule of its learning rate, such as lambda o: OneCycleLR(o, 0.01, total_steps=n)
 Schedule = Callable[[Optimizer], LRScheduler]
@@ -105,6 +107,7 @@ def fit(
     schedule: Schedule | None = None,
     augment: Augment | None = None,
     seed: int = 0,
+    checkpoint: str | Path | None = None,
     title: str = "",
 ) -> History:
     """Train a model in place with Adam.
@@ -133,6 +136,8 @@ def fit(
         schedule: makes a learning-rate schedule of the optimiser; it moves on after every step.
         augment: changes the inputs x of a batch before the model sees them.
         seed: decides the order of the examples, dropout and augmentation.
+        checkpoint: a folder in which a killed training is kept; the same call goes on from there
+            and ends at the same weights, to the bit. What an objective itself keeps is not in it.
         title: stands beside the progress bar.
 
     Returns:
@@ -149,7 +154,7 @@ def fit(
     targets = each(lambda part: part.detach(), split.y)  # what made them is not trained
     split = replace(split, x=as_input(model, split.x).detach(), y=targets)
     if objective is None:
-        _check_loss(model, split, loss)
+        check_loss_for(model, split, loss)
         objective = of_logits(loss)
     elif loss is not cross_entropy:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
@@ -161,7 +166,7 @@ def fit(
     _check_fit(model, valid, accept_loss, lr, weight_decay)
     check_type("also", also, Iterable, "a list of torch.nn.Modules")
     optimizer = torch.optim.AdamW(
-        _weights(model, *also), lr=lr, weight_decay=weight_decay, fused=True
+        weights_of(model, *also), lr=lr, weight_decay=weight_decay, fused=True
     )
     check_last_batch(objective, (model, *also), split, augment, batch_size, n_steps)
     scheduler = schedule(optimizer) if schedule else None
@@ -178,13 +183,31 @@ def fit(
 
     uses = (model, *also, objective, augment)
     advance = captured.Step(compute, optimizer, device, uses=uses, steady=scheduler is None)
+    keeping = checkpoints.keeping(
+        checkpoint,
+        lambda: checkpoints.state_of(model, *also),
+        optimizer,
+        scheduler,
+        (order, noise, *seeds.global_generators(device)),
+        about=(repr(model), seeds.checked(seed), n_steps, batch_size, accept_loss, split),
+    )
     # The fork is for dropout, which takes no generator.
-    with training_mode(model, *also), seeds.fork_rng(seed, device), advance.running():
-        step = 0
+    with (
+        training_mode(model, *also),
+        seeds.fork_rng(seed, device),
+        advance.running(),
+        keeping as keeper,
+    ):
+        place = keeper.restore()
+        step, history.rows = place.get("step", 0), place.get("rows", [])
+        history.accepted = place.get("accepted")
+        begin = n_epochs if place.get("over") else step // per_epoch
         try:
-            for epoch in progress(range(1, n_epochs + 1), title or "training"):
-                total, seen = torch.zeros((), device=device), 0
-                for index in batches(len(split), batch_size, order, device):
+            for epoch in progress(range(begin, n_epochs), title or "training"):
+                shuffle, begun = order.get_state(), step % per_epoch
+                total, seen = place.pop("total", torch.zeros(())).to(device), begun * batch_size
+                for index in islice(batches(len(split), batch_size, order, device), begun, None):
+                    keeper.save(step, [shuffle], total=total, rows=history.rows)
                     value = advance(index)
                     if scheduler is not None:
                         scheduler.step()
@@ -194,10 +217,10 @@ def fit(
                     step += 1
                     if step == n_steps:
                         break
-                row = {"epoch": epoch, "step": step, "train_loss": float(total) / seen}
+                row = {"epoch": epoch + 1, "step": step, "train_loss": float(total) / seen}
                 if not math.isfinite(row["train_loss"]):
                     raise ValueError(
-                        f"the loss became {row['train_loss']} in epoch {epoch} with lr={lr}; "
+                        f"the loss became {row['train_loss']} in epoch {epoch + 1} with lr={lr}; "
                         "try a tenth of it."
                     )
                 if valid is not None:
@@ -206,6 +229,9 @@ def fit(
                 if accept_loss is not None and row["valid_loss"] <= accept_loss:
                     history.accepted = True
                     break
+            keeper.save(
+                step, [order.get_state()], over=True, rows=history.rows, accepted=history.accepted
+            )
         except KeyboardInterrupt:
             history.interrupted = True
     history.message = _ending(history, step, accept_loss)
@@ -224,35 +250,10 @@ def _budget(n: int, epochs: int | None, steps: int | None, batch_size: int) -> t
     raise ValueError(f"epochs={epochs} and steps={steps}: give exactly one of them.")
 
 
-def _weights(*modules: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of all modules, each once."""
-    for module in modules:
-        check_type("also", module, nn.Module, "a list of torch.nn.Modules")
-    weights = list(dict.fromkeys(p for module in modules for p in module.parameters()))
-    if not weights:
-        raise ValueError("the model has no weights to train.")
-    return weights
-
-
 def check_rate(lr: float) -> None:
     """Raise an error unless the learning rate is a positive finite number."""
     if not 0 < number("lr", lr) < math.inf:
         raise ValueError(f"lr={lr} must be a positive number; 1e-3 suits Adam.")
-
-
-def _check_loss(model: nn.Module, split: Split, loss: Loss) -> None:
-    check_loss(loss)
-    if loss is not cross_entropy:
-        predict(model, *split.take([0]).inputs)  # refuses inputs that do not fit
-        return
-    z = first_answer(model, split)
-    y = class_labels("split.y", split.y)
-    if bool((y == UNLABELLED).any()):
-        raise ValueError(
-            "split holds images without labels, which cross-entropy cannot use; give labelled "
-            "images or a loss that looks at a teacher."
-        )
-    losses.check_labels("split.y", y, z.expand(len(split), -1))
 
 
 def _check_fit(

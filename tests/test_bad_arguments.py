@@ -172,7 +172,7 @@ TABLE = {
             "model": net(), "split": split(), "loss": objectives.cross_entropy, "objective": None,
             "also": (), "epochs": None, "steps": 2, "valid": split(), "accept_loss": 1e-9,
             "batch_size": 4, "lr": 0.01, "weight_decay": 0.5, "schedule": None, "augment": None,
-            "seed": 0, "title": "",
+            "seed": 0, "checkpoint": None, "title": "",
         },
         {
             "model": MODEL,
@@ -190,6 +190,7 @@ TABLE = {
             "schedule": FUNCTION,
             "augment": FUNCTION,
             "seed": SEED,
+            "checkpoint": refused(number=3, inside_a_file=__file__ + "/x"),
             "title": FREE,
         },
         found=trained("model"),
@@ -356,8 +357,11 @@ TABLE = {
 UNCHECKED = {
     "objectives.cross_entropy": "called by the loop with a batch of a checked split",
     "objectives.batch_of": "called by the loop",
+    "objectives.backward": "called by the loop",
     "objectives.check_last_batch": "called by the loop with what it has checked",
     "objectives.check_loss": "the check of loss=, tried through fit",
+    "objectives.check_loss_for": "the check of loss=, tried through fit",
+    "objectives.weights_of": "the check of also=, tried through fit",
     "objectives.check_value": "the check of what a loss returns, tried in test_training",
     "evaluation.refusing": "words for what goes wrong inside",
     "evaluation.refusing_in_place": "words for what goes wrong inside",

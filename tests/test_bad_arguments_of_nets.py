@@ -202,7 +202,7 @@ TABLE = {
             "students": nets(), "split": split(), "z_teacher": Z, "steps": 2, "T": 2.0,
             "alpha": 0.5,
             "loss": None, "seeds": [0, 1], "rows": torch.stack([torch.arange(N)] * 2),
-            "batch_size": 4, "lr": 0.01, "chunk": 2, "title": "",
+            "batch_size": 4, "lr": 0.01, "chunk": 2, "checkpoint": None, "title": "",
         },
         {
             "students": STUDENTS,
@@ -217,6 +217,7 @@ TABLE = {
             "batch_size": COUNT | made(FINE, huge=lambda good: 10**9),
             "lr": RATE,
             "chunk": COUNT | made(FINE, huge=lambda good: 10**9),
+            "checkpoint": refused(number=3, inside_a_file=__file__ + "/x"),
             "title": FREE,
         },
         found=trained("students"),

@@ -1,272 +1,308 @@
-"""Weights that are written come back to the bit, and a failure never costs what was there."""
+"""A training that is killed goes on, and ends at the weights of one that was not, to the bit."""
 
 from __future__ import annotations
 
-import itertools
-import math
+import multiprocessing
 import os
 import pickle
 import signal
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from filelock import FileLock
 from torch import Tensor, nn
+from torch.optim import Optimizer, lr_scheduler
 
-from distill_lessons import checkpoints, models
+from distill_lessons import checkpoints, models, training
+from distill_lessons.data import Split
+from distill_lessons.fast.stacking import fit_many
+from distill_lessons.objectives import Batch
 
-
-def net(seed: int = 0, hidden: tuple[int, ...] = (16,)) -> nn.Sequential:
-    return models.mlp((1, 4, 4), 3, hidden, seed=seed)
-
-
-def weights(model: nn.Module) -> Tensor:
-    return torch.cat([t.detach().double().flatten() for t in model.state_dict().values()])
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+SPLIT = Split(torch.rand(50, 1, 4, 4, generator=torch.Generator().manual_seed(0)),
+              torch.arange(50) % 3)  # fmt: skip
+STEPS, BATCH = 24, 8  # three and a half epochs of seven steps, of which the last has two images
+Train = Callable[[Path | None], list[Tensor]]
 
 
-# ---- Round trip ----------------------------------------------------------------------------------
+def dropping() -> nn.Sequential:
+    """A net with all that a step can change besides weights: statistics, draws of dropout."""
+    net = models.mlp((1, 4, 4), 6, (8,), seed=1)
+    return nn.Sequential(net, nn.BatchNorm1d(6), nn.Dropout(0.3), nn.Linear(6, 3))
 
 
-def test_weights_and_notes_come_back(tmp_path: Path) -> None:
-    path = checkpoints.save(net(seed=1), tmp_path / "new" / "teacher", seed=1, accuracy=0.98)
-    assert path == tmp_path / "new" / "teacher.safetensors"
-    assert names(path.parent) == ["teacher.safetensors"]
-    for spelling in (path, str(path), tmp_path / "new" / "teacher"):
-        model = net(seed=2)
-        assert checkpoints.load(model, spelling) == {"seed": 1, "accuracy": 0.98}
-        assert torch.equal(weights(model), weights(net(seed=1)))
-        assert checkpoints.notes(spelling) == {"seed": 1, "accuracy": 0.98}
+def noisy(x: Tensor, generator: torch.Generator) -> Tensor:
+    return x + 0.1 * torch.randn(x.shape, generator=generator)
 
 
-def test_buffers_and_shared_weights_come_back(tmp_path: Path) -> None:
-    def build() -> nn.Sequential:
-        first, second = nn.Linear(4, 4), nn.Linear(4, 4)
-        second.weight = first.weight
-        return nn.Sequential(first, nn.BatchNorm1d(4), second)
+def everything(checkpoint: Path | None, **options: Any) -> list[Tensor]:
+    """Train with dropout, batch normalisation, noise, a schedule and a second module."""
+    torch.manual_seed(0)  # for the second module
+    model, projector = dropping(), nn.Linear(3, 3)
 
-    model, other = build(), build()
-    model(torch.rand(8, 4))  # moves the running mean
-    checkpoints.load(other, checkpoints.save(model, tmp_path / "tied"))
-    assert torch.equal(weights(model), weights(other))
-    assert other[0].weight is other[2].weight
+    def objective(model: nn.Module, batch: Batch) -> Tensor:
+        return nn.functional.cross_entropy(projector(model(batch.x)), batch.y)
 
+    def schedule(optimizer: Optimizer) -> lr_scheduler.LRScheduler:
+        # One whose state has numbers for keys, and one whose state has lists.
+        parts = [lr_scheduler.MultiStepLR(optimizer, [2, 9], 0.5),
+                 lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=STEPS)]  # fmt: skip
+        return lr_scheduler.SequentialLR(optimizer, parts, [13])
 
-def test_a_number_in_the_name_is_no_suffix(tmp_path: Path) -> None:
-    for T in (0.1, 0.5):
-        checkpoints.save(net(), tmp_path / f"student_T{T}", T=T)
-    assert names(tmp_path) == ["student_T0.1.safetensors", "student_T0.5.safetensors"]
-    assert checkpoints.load(net(), tmp_path / "student_T0.1") == {"T": 0.1}
-
-
-def test_a_second_save_replaces_the_first(tmp_path: Path) -> None:
-    checkpoints.save(net(seed=1), tmp_path / "m", seed=1, more="text")
-    checkpoints.save(net(seed=2), tmp_path / "m", seed=2)
-    model = net()
-    assert checkpoints.load(model, tmp_path / "m") == {"seed": 2}
-    assert torch.equal(weights(model), weights(net(seed=2)))
+    history = training.fit(
+        model, SPLIT, objective=objective, also=[projector], steps=STEPS, batch_size=BATCH,
+        valid=SPLIT, weight_decay=0.1, schedule=schedule, augment=noisy, seed=3,
+        checkpoint=checkpoint, **options,
+    )  # fmt: skip
+    rows = [torch.tensor([*row.values()], dtype=torch.float64) for row in history.rows]
+    return [*checkpoints.state_of(model, projector).values(), *rows]
 
 
-def test_weights_without_notes_are_welcome(tmp_path: Path) -> None:
-    save_file(net(seed=1).state_dict(), tmp_path / "m.safetensors")  # by whoever
-    model = net()
-    assert checkpoints.load(model, tmp_path / "m") == {}
-    assert torch.equal(weights(model), weights(net(seed=1)))
+def stacked(checkpoint: Path | None) -> list[Tensor]:
+    """Train four students side by side, three at once."""
+    nets = [models.mlp((1, 4, 4), 3, (8,), seed=s) for s in range(4)]
+    fit_many(nets, SPLIT, steps=STEPS, batch_size=BATCH, chunk=3, checkpoint=checkpoint)
+    return list(checkpoints.state_of(*nets).values())
 
 
-def test_other_files_of_that_name_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.json").write_text("a learner's own")
-    checkpoints.save(net(), tmp_path / "mine", seed=1)
-    assert (tmp_path / "mine.json").read_text() == "a learner's own"
-    assert checkpoints.load(net(), tmp_path / "mine") == {"seed": 1}
+def same(first: list[Tensor], second: list[Tensor]) -> bool:
+    return len(first) == len(second) and all(map(torch.equal, first, second))
 
 
-# ---- Atomic --------------------------------------------------------------------------------------
+@pytest.fixture(autouse=True)
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISTILL_CHECKPOINTS", raising=False)
+    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "PATIENCE", 0.1)
 
 
-@contextmanager
-def full_disk(after: int) -> Iterator[None]:
-    """Let no file grow beyond `after` bytes, as on a full disk."""
-    resource = pytest.importorskip("resource", reason="this system cannot limit file sizes")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+# ---- Killed --------------------------------------------------------------------------------------
 
 
-def test_a_disk_that_fills_while_writing_leaves_the_old_files(tmp_path: Path) -> None:
-    path = checkpoints.save(net(seed=1), tmp_path / "m", seed=1)
-    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    assert path.stat().st_size > 500
-    with full_disk(after=500), pytest.raises(OSError, match="too large"):
-        checkpoints.save(net(seed=2), tmp_path / "m", seed=2)
-    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+def before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "_write", lambda *args: die())
 
 
-def test_weights_that_cannot_be_packed_leave_the_old_files(tmp_path: Path, monkeypatch) -> None:
-    checkpoints.save(net(seed=1), tmp_path / "m", seed=1)
+def between_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, left = checkpoints._write, iter(range(18))
 
-    def fail(*args: object, **more: object) -> bytes:
-        raise KeyboardInterrupt
+    def write(*args: Any) -> None:
+        if next(left, None) is None:
+            die()
+        whole(*args)
 
-    monkeypatch.setattr("safetensors.torch.save", fail)
-    with pytest.raises(KeyboardInterrupt):
-        checkpoints.save(net(seed=2), tmp_path / "m", seed=2)
-    assert names(tmp_path) == ["m.safetensors"]
-    assert checkpoints.load(net(), tmp_path / "m") == {"seed": 1}
+    monkeypatch.setattr(checkpoints, "_write", write)
 
 
-def test_many_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
-    nets = [net(seed) for seed in range(16)]
+def during_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter(range(16))
 
-    def write(seed: int) -> None:
-        checkpoints.save(nets[seed], tmp_path / "m", seed=seed)
+    def fsync(descriptor: int) -> None:
+        if next(left, None) is None:
+            os.truncate(descriptor, 100)
+            die()
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, range(16)))
-    found = net(seed=99)
-    seed = checkpoints.load(found, tmp_path / "m")["seed"]
-    assert torch.equal(weights(found), weights(nets[seed]))
-    assert names(tmp_path) == ["m.safetensors"]
+    monkeypatch.setattr(os, "fsync", fsync)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that starts at once")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_notes_belong_to_their_weights_whenever_the_writer_is_killed(tmp_path: Path) -> None:
-    nets = [net(seed) for seed in range(8)]
-    path = checkpoints.save(nets[0], tmp_path / "m", seed=0)
-    found, seen = net(), set()
-    for kill in range(25):
-        before = path.stat().st_ino
-        child = os.fork()
-        if child == 0:
-            for seed in itertools.cycle(range(8)):
-                checkpoints.save(nets[seed], tmp_path / "m", seed=seed)
-        deadline = time.monotonic() + 30
-        while path.stat().st_ino == before and time.monotonic() < deadline:
-            time.sleep(0.001)  # until it has written once
-        time.sleep(0.001 * kill)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        seed = checkpoints.load(found, tmp_path / "m")["seed"]
-        assert torch.equal(weights(found), weights(nets[seed]))
-        seen.add(seed)
-    assert len(seen) > 1  # children did write
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-# ---- Bad input -----------------------------------------------------------------------------------
+def killed(train: Train, folder: Path, kill: Callable[[pytest.MonkeyPatch], None]) -> None:
+    """Train in a process of its own, which is killed."""
+
+    def run() -> None:
+        kill(pytest.MonkeyPatch())
+        train(folder)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
 
 
-def test_notes_that_json_cannot_hold_write_nothing(tmp_path: Path) -> None:
-    for note in (torch.zeros(2), float("nan"), {1, 2}):
-        with pytest.raises(ValueError, match=r"^notes=.*accuracy.* cannot be written as JSON"):
-            checkpoints.save(net(), tmp_path / "sub" / "m", accuracy=note)
-    assert names(tmp_path) == []
+POINTS = {"before the first": before_the_first, "between two": between_two, "during": during_one}
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"m\.safetensors does not exist; save a model"):
-        checkpoints.load(net(), tmp_path / "m")
-
-
-@pytest.mark.parametrize("keep", [0, 7, 200, -1])
-def test_damaged_file_is_named_and_changes_nothing(tmp_path: Path, keep: int) -> None:
-    path = checkpoints.save(net(seed=1), tmp_path / "m")
-    path.write_bytes(path.read_bytes()[:keep])
-    model = net(seed=2)
-    with pytest.raises(ValueError, match=r"m\.safetensors is damaged \(.*\); save the model again"):
-        checkpoints.load(model, path)
-    assert torch.equal(weights(model), weights(net(seed=2)))
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3"])
-def test_damaged_notes_are_named_and_change_nothing(tmp_path: Path, text: str) -> None:
-    save_file(net(seed=1).state_dict(), tmp_path / "m.safetensors", metadata={"notes": text})
-    model = net(seed=2)
-    with pytest.raises(ValueError, match=r"m\.safetensors is damaged \(.*\); save the model again"):
-        checkpoints.load(model, tmp_path / "m")
-    assert torch.equal(weights(model), weights(net(seed=2)))
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.float16])
-def test_weights_of_another_type_are_refused_and_change_nothing(tmp_path: Path, dtype) -> None:
-    state = {name: t.to(dtype) for name, t in net(seed=1).state_dict().items()}
-    save_file(state, tmp_path / "m.safetensors")
-    model = net(seed=2)
-    expected = f"does not fit this model: 1.bias is {dtype} in the file and torch.float32 in the m"
-    with pytest.raises(ValueError, match=expected):
-        checkpoints.load(model, tmp_path / "m")
-    assert torch.equal(weights(model), weights(net(seed=2)))
-    wide = net().to(torch.float64)
-    if dtype == torch.float64:
-        assert checkpoints.load(wide, tmp_path / "m") == {}
-        assert torch.equal(weights(wide), weights(net(seed=1)))
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_net_that_diverged_is_neither_saved_nor_loaded(tmp_path: Path, value: float) -> None:
-    broken = net(seed=1)
-    with torch.no_grad():
-        broken[3].weight[0, 0] = value
-    with pytest.raises(ValueError, match="model holds NaN or infinite numbers in 3.weight: that n"):
-        checkpoints.save(broken, tmp_path / "m")
-    assert names(tmp_path) == []
-    save_file(broken.state_dict(), tmp_path / "m.safetensors")
-    model = net(seed=2)
-    with pytest.raises(ValueError, match=r"m\.safetensors holds NaN or infinite .* in 3\.weight"):
-        checkpoints.load(model, tmp_path / "m")
-    assert torch.equal(weights(model), weights(net(seed=2)))
-
-
-def test_what_is_no_net_or_no_path(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="model is str; give a net"):
-        checkpoints.save("net", tmp_path / "m")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="model is the class Linear; give a net"):
-        checkpoints.load(nn.Linear, tmp_path / "m")  # type: ignore[arg-type]
-    for call in (checkpoints.notes, lambda path: checkpoints.save(net(), path)):
-        with pytest.raises(TypeError, match="path=None must be a path, such as 'runs/teacher'"):
-            call(None)  # type: ignore[arg-type]
-
-
-MISFITS = {
-    "narrower": ((8,), r"1.bias is \(16,\) in the file and \(8,\) in the model"),
-    "deeper": ((16, 3), r"5.bias is missing in the file and \(3,\) in the model"),
-    "shallower": ((), r"1.bias is \(16,\) in the file and \(3,\) in the model"),
-}
-
-
-@pytest.mark.parametrize(("hidden", "expected"), MISFITS.values(), ids=MISFITS)
-def test_weights_of_another_shape_are_refused_and_change_nothing(
-    tmp_path: Path, hidden: tuple[int, ...], expected: str
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process to kill it")
+@pytest.mark.parametrize("train", [everything, stacked])
+@pytest.mark.parametrize("kill", POINTS.values(), ids=POINTS)
+def test_a_killed_training_ends_at_the_same_weights_to_the_bit(
+    tmp_path: Path, capsys, train: Train, kill: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    path = checkpoints.save(net(seed=1), tmp_path / "m")
-    model = net(seed=2, hidden=hidden)
-    with pytest.raises(ValueError, match=rf"m\.safetensors does not fit this model: {expected}; b"):
-        checkpoints.load(model, path)
-    assert torch.equal(weights(model), weights(net(seed=2, hidden=hidden)))
+    uninterrupted = train(None)
+    killed(train, tmp_path, kill)
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert len([n for n in names if n.startswith("step-")]) == (
+        0 if kill is before_the_first else 2
+    )
+    assert len([n for n in names if n.endswith(".part")]) == (kill is during_one)
+    assert same(train(tmp_path), uninterrupted)
+    assert ("Going on from step 1" in capsys.readouterr().out) == (kill is not before_the_first)
+    assert not list(tmp_path.rglob("*.part"))
+    assert same(train(tmp_path), uninterrupted)  # nothing is trained again
+    assert f"Over at step {STEPS}" in capsys.readouterr().out
 
 
-class Malicious:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return exec, ("raise SystemExit('the file was unpickled')",)
+def test_a_training_that_was_accepted_is_not_trained_on(tmp_path: Path) -> None:
+    def train() -> tuple[training.History, list[Tensor]]:
+        net = models.mlp((1, 4, 4), 3, (8,), seed=0)
+        history = training.fit(
+            net, SPLIT, epochs=9, valid=SPLIT, accept_loss=1.2, lr=0.01, checkpoint=tmp_path
+        )
+        return history, list(net.parameters())
+
+    (first, weights), (second, again) = train(), train()
+    assert first.accepted
+    assert len(first.rows) < 9
+    assert first == second
+    assert same(weights, again)
 
 
-@pytest.mark.parametrize("write", [pickle.dumps, None], ids=["pickle", "torch.save"])
-def test_nothing_is_unpickled(tmp_path: Path, write) -> None:
-    path = tmp_path / "m.safetensors"
-    if write is None:
-        torch.save(Malicious(), path)
-    else:
-        path.write_bytes(write(Malicious()))
-    with pytest.raises(ValueError, match=r"m\.safetensors is damaged"):
-        checkpoints.load(net(), path)
+def test_ctrl_c_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    def interrupted(x: Tensor, generator: torch.Generator, left=iter(range(10))) -> Tensor:  # noqa: B008
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return noisy(x, generator)
+
+    def train(augment: Callable[[Tensor, torch.Generator], Tensor]) -> list[Tensor]:
+        net = models.mlp((1, 4, 4), 3, (8,), seed=0)
+        training.fit(
+            net, SPLIT, steps=STEPS, batch_size=BATCH, augment=augment, checkpoint=tmp_path
+        )
+        return list(net.parameters())
+
+    train(interrupted)
+    resumed = train(noisy)
+    for path in tmp_path.glob("step-*"):
+        path.unlink()
+    assert same(resumed, train(noisy))
+
+
+# ---- Damaged, full, read-only, taken -------------------------------------------------------------
+
+
+def torn(raw: bytes) -> bytes:
+    return raw[: len(raw) // 2]
+
+
+def altered(raw: bytes) -> bytes:
+    return raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:]
+
+
+@pytest.mark.parametrize("damage", [torn, altered, lambda raw: b"", lambda raw: pickle.dumps(raw)])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
+    tmp_path: Path, capsys, damage: Callable[[bytes], bytes]
+) -> None:
+    uninterrupted = everything(tmp_path)
+    before, last = sorted(tmp_path.glob("step-*"))
+    last.write_bytes(damage(last.read_bytes()))
+    assert same(everything(tmp_path), uninterrupted)
+    said = capsys.readouterr().out
+    assert f"{last} is damaged: it is set aside as {last.name}.damaged" in said
+    assert f"Going on from step {STEPS - 1}, as {before} has it." in said
+    assert last.with_name(f"{last.name}.damaged").is_file()
+    for path in tmp_path.glob("step-*.safetensors"):
+        path.write_bytes(b"all of them")
+    assert same(everything(tmp_path), uninterrupted)
+
+
+def test_a_full_disk_costs_the_checkpoint_but_not_the_training(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    left = iter(range(5))
+
+    def full(descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert same(everything(tmp_path), everything(None))
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("No checkpoint at step 5 ([Errno 28] No space left on device: ")
+    assert line.endswith("; the training goes on without.")
+    names = sorted(path.name[:14] for path in tmp_path.glob("[!.]*"))
+    assert names == ["step-000000003", "step-000000004"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_training(
+    tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"checkpoint=.*file/x is of no use: .*Not a directory"):
+        everything(tmp_path / "file" / "x")
+
+    def refuse(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", "there")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(ValueError, match="is of no use: .*Permission denied: 'there'"):
+        everything(tmp_path)
+    with pytest.raises(TypeError, match="checkpoint=3 must be a path"):
+        everything(3)  # type: ignore[arg-type]
+
+
+def test_a_second_process_on_one_training_is_refused(tmp_path: Path) -> None:
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match="another process is train"):
+        everything(tmp_path)
+    everything(tmp_path)  # it is free again
+
+
+def test_another_training_is_refused_and_left_alone(tmp_path: Path) -> None:
+    everything(tmp_path)
+    kept = {path: path.read_bytes() for path in tmp_path.glob("step-*")}
+    for options in ({"accept_loss": 0.1}, {"lr": 0.1}):
+        with pytest.raises(ValueError, match="holds the checkpoints of another training"):
+            everything(tmp_path, **options)
+    assert {path: path.read_bytes() for path in tmp_path.glob("step-*")} == kept
+    nets = [models.mlp((1, 4, 4), 3, (8,), seed=s) for s in range(2)]
+    z = torch.zeros(50, 3)
+    fit_many(nets, SPLIT, z, steps=3, T=2.0, alpha=0.5, checkpoint=tmp_path / "many")
+    with pytest.raises(ValueError, match="of another training"):
+        fit_many(nets, SPLIT, z, steps=3, T=4.0, alpha=0.5, checkpoint=tmp_path / "many")
+
+
+def test_a_schedule_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
+    class Odd(lr_scheduler.LambdaLR):
+        def state_dict(self) -> dict[str, Any]:
+            return {"odd": object()}
+
+    net = models.mlp((1, 4, 4), 3, (8,), seed=0)
+    with pytest.raises(ValueError, match="a object cannot be written into a checkpoint"):
+        training.fit(
+            net, SPLIT, steps=1, schedule=lambda o: Odd(o, lambda _: 1.0), checkpoint=tmp_path
+        )
+
+
+# ---- The folder of a run -------------------------------------------------------------------------
+
+
+def test_the_trainings_of_a_run_get_folders_of_their_own(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    uninterrupted = [*everything(None), *stacked(None), *everything(None)]
+    monkeypatch.setenv("DISTILL_CHECKPOINTS", str(tmp_path))
+
+    def run() -> list[Tensor]:
+        monkeypatch.setattr(checkpoints, "_counted", iter(range(99)))  # as a new process counts
+        return [*everything(None), *stacked(None), *everything(None)]
+
+    assert same(run(), uninterrupted)
+    folders = sorted(tmp_path.iterdir())
+    assert [folder.name[:4] for folder in folders] == ["000-", "001-", "002-", "003-"]
+    for folder in folders[:2]:  # the third was begun, the fourth not
+        assert len(list(folder.glob("step-*"))) == 2
+    sorted(folders[2].glob("step-*"))[-1].unlink()
+    assert same(run(), uninterrupted)
+    assert sorted(tmp_path.iterdir()) == folders
+    assert capsys.readouterr().out == ""  # a lesson shows what it would have shown
+
+
+def test_a_short_training_writes_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY", 60.0)
+    monkeypatch.setenv("DISTILL_CHECKPOINTS", str(tmp_path))
+    everything(None)
+    assert not list(tmp_path.rglob("step-*"))

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.fast import batched
+from distill_lessons.tensors import class_labels
 
 _ALONE = "train them one by one with training.fit."
 
@@ -134,3 +136,14 @@ def _structure(net: nn.Module) -> list[tuple[object, ...]]:
     tensors = (*net.named_parameters(), *net.named_buffers())
     kinds = [(name, t.shape, t.dtype, t.device, t.requires_grad) for name, t in tensors]
     return [*layers, *kinds]
+
+
+def check_labelled(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
+    """Raise a ValueError if a student that learns from labels would see none."""
+    labels = class_labels("split.y", split.y)
+    labelled = (labels.cpu()[rows] != UNLABELLED).any(1).tolist()
+    for s, (alpha, some) in enumerate(zip(alphas, labelled, strict=True)):
+        if alpha > 0 and not some:
+            raise ValueError(
+                f"alpha={alpha} weighs labels, but rows[{s}] holds no labelled image; use alpha=0."
+            )

@@ -6,26 +6,26 @@ where `training.fit` would have taken it alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state, vmap
 
-from distill_lessons import evaluation, losses, training
-from distill_lessons.data import UNLABELLED, Split
+from distill_lessons import checkpoints, evaluation, losses, training
+from distill_lessons.data import Split
 from distill_lessons.distillation import check_distillation
 from distill_lessons.fast import alike, batched, captured, closed_form
 from distill_lessons.objectives import Loss, check_loss
 from distill_lessons.progress import ticking
-from distill_lessons.seeds import generator
-from distill_lessons.settings import number, whole_number
-from distill_lessons.tensors import check_rows, check_type, class_labels
+from distill_lessons.seeds import checked, generator
+from distill_lessons.settings import whole_number
+from distill_lessons.tensors import check_rows, check_type, class_labels, one_each
 
 
 def fit_many(
@@ -42,6 +42,7 @@ def fit_many(
     batch_size: int = 64,
     lr: float = 1e-3,
     chunk: int = 64,
+    checkpoint: str | Path | None = None,
     title: str = "",
 ) -> None:
     """Train students of one shape side by side, in place, each as `training.fit` would alone.
@@ -69,6 +70,7 @@ def fit_many(
         batch_size: images in a step of one student.
         lr: learning rate of Adam.
         chunk: how many students run at once; bounds the memory.
+        checkpoint: a folder in which a killed training is kept, as in `training.fit`.
         title: stands beside the progress bar.
 
     Raises:
@@ -88,7 +90,7 @@ def fit_many(
     seeds = range(n_students) if seeds is None else seeds
     check_type("seeds", seeds, Iterable, "a list of whole numbers, one for each student")
     seeds = list(seeds)
-    Ts, alphas = _one_each("T", T, n_students), _one_each("alpha", alpha, n_students)
+    Ts, alphas = one_each("T", T, n_students), one_each("alpha", alpha, n_students)
     if len(seeds) != n_students:
         raise ValueError(
             f"seeds has {len(seeds)} entries for {n_students} students; give one each."
@@ -104,7 +106,7 @@ def fit_many(
         alphas = [0.0] * n_students  # whether labels are needed, the loss must know
     rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows
     rows = check_rows("rows", rows, n_students, len(split)).cpu()
-    _check_labelled(rows, alphas, split)
+    alike.check_labelled(rows, alphas, split)
     if z_teacher is None:
         if loss is None and any(a < 1 for a in alphas):
             raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
@@ -122,6 +124,7 @@ def fit_many(
         losses.check_logits("z_teacher", z_teacher.flatten(0, 1))
     z_teacher = closed_form.wide(z_teacher, split.x)
 
+    about = (split.x, split.y, z_teacher, rows, Ts, alphas, steps, batch_size)
     starts = range(0, n_students, chunk)
     with ticking(len(starts) * steps, title or f"training {n_students} students") as tick:
         for start in starts:
@@ -138,6 +141,13 @@ def fit_many(
                 batch_size,
                 lr,
                 start,
+                partial(
+                    checkpoints.keeping,
+                    None
+                    if checkpoint is None
+                    else checkpoints.folder_in(checkpoint, f"{start:04d}"),
+                    about=(repr(students[0]), *about, start, chunk, list(map(checked, seeds))),
+                ),
                 tick,
             )
 
@@ -179,6 +189,7 @@ def _fit_chunk(
     batch_size: int,
     lr: float,
     start: int,
+    keeping: Callable[..., AbstractContextManager[checkpoints.Keeper]],
     tick: Callable[[], None],
 ) -> None:
     with _all(evaluation.training_mode, students):
@@ -189,7 +200,8 @@ def _fit_chunk(
     orders = [generator(seed) for seed in seeds]
     labels = class_labels("split.y", split.y)
     device = split.x.device
-    n, done = rows.shape[1], 0
+    n = rows.shape[1]
+    per_epoch = math.ceil(n / batch_size)
 
     def compute(index: Tensor) -> Tensor:  # (S, B)
         x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
@@ -200,12 +212,22 @@ def _fit_chunk(
         return slopes
 
     advance = captured.Step(compute, optimizer, device, uses=(students[0], gradient))
-    with evaluation.training_mode(students[0]), advance.running():
+    with (
+        evaluation.training_mode(students[0]),
+        advance.running(),
+        keeping(lambda: params | buffers, optimizer, None, orders) as keeper,
+    ):
+        done = keeper.restore().get("step", 0)
+        for _ in range(done):
+            tick()
         while done < steps:
             # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
+            begun, states = done % per_epoch, [g.get_state() for g in orders]
             shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
             epoch = rows.gather(1, shuffled).to(device)
-            for index in epoch.split(min(batch_size, n), dim=1)[: steps - done]:
+            batches = epoch.split(min(batch_size, n), dim=1)
+            for index in batches[begun : begun + steps - done]:
+                keeper.save(done, states)
                 slopes = advance(index)
                 tick()
                 done += 1
@@ -215,29 +237,11 @@ def _fit_chunk(
                         f"the loss of the student of seed {seed} is no longer finite with lr={lr}; "
                         "try a tenth of it."
                     )
+        keeper.save(done, [g.get_state() for g in orders], over=True)
     with torch.no_grad():
         for s, student in enumerate(students):
             for name, tensor in (*student.named_parameters(), *student.named_buffers()):
                 tensor.copy_((params if name in params else buffers)[name][s])
-
-
-def _check_labelled(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
-    labels = class_labels("split.y", split.y)
-    labelled = (labels.cpu()[rows] != UNLABELLED).any(1).tolist()
-    for s, (alpha, some) in enumerate(zip(alphas, labelled, strict=True)):
-        if alpha > 0 and not some:
-            raise ValueError(
-                f"alpha={alpha} weighs labels, but rows[{s}] holds no labelled image; use alpha=0."
-            )
-
-
-def _one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
-    single = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
-    values: Any = [value] * n if single else value
-    each = [number(argument, v) for v in values]
-    if len(each) != n:
-        raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
-    return each
 
 
 @contextmanager
