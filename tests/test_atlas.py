@@ -273,10 +273,10 @@ def test_elsewhere_shows_each_claim_in_each_kind_of_world(
     atlas.elsewhere("04")
     assert capsys.readouterr().out.splitlines() == [
         "A < B wins.",
-        "  digits: ✓ 2 of 2 seeds: +9.4 points",
+        "  digits: ✓ 2 of 2 seeds: +9.4 points each",
         "  mnist: ✗ +0.4 points [-1.4, +2.2]",
         "Two is more.",
-        "  digits: ✓ 2 of 2 seeds: 2",
+        "  digits: ✓ 2 of 2 seeds: 2 each",
         "  mnist: ✓ 2",
         atlas.LEGEND,
     ]
@@ -290,7 +290,7 @@ def test_elsewhere_shows_each_claim_in_each_kind_of_world(
     [
         ("mnist", "seen on data of this kind: mnist ✗ +0.4 points [-1.4, +2.2]."),
         ("kmnist", "seen on data of this kind: mnist ✗ +0.4 points [-1.4, +2.2]."),
-        ("digits", "seen on data of this kind: digits ✓ 2 of 2 seeds: +9.4 points."),
+        ("digits", "seen on data of this kind: digits ✓ 2 of 2 seeds: +9.4 points each."),
         ("folder:x", "has not seen this on data of this kind. Elsewhere: digits ✓ 2 of 2 seeds"),
     ],
 )

@@ -186,6 +186,8 @@ def test_a_learner_is_told_and_not_stopped(
     monkeypatch.setenv("DISTILL_STRICT", "0")
     claim("One is more than two.", 1.0, above=2)
     assert str(shown[0]).endswith("does not hold here")
+    claim("Five points won.", Effect(0.02, 0.01, 0.03, 4, 4, "points"), above=0.05)
+    assert str(shown[1]).startswith("Claim: Five points won.")  # no finding
 
 
 def test_a_script_prints_the_claim(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections import Counter
@@ -13,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill_lessons.exercises import sections, showing
+from distill_lessons.exercises import catalogue, sections, showing
 from distill_lessons.exercises.compare import MOST_NUMBERS, difference, plain
 from distill_lessons.exercises.exercise import Exercise, NotSolved
 from distill_lessons.exercises.parts import Case, Judging, Mistake, Solution
@@ -338,7 +339,19 @@ def test_a_way_out_without_return_is_named():
     def soft(z, T):
         return (z / T).softmax(1) if len(z) == 1 else None
 
-    assert "got None: does every way through the function end in a return?" in SOFT.judge(soft).text
+    says = SOFT.judge(soft).text
+    assert says.endswith("got None; every way through the function has to end in a return.")
+
+
+def test_rounding_is_not_called_an_error():
+    """What is typed to four digits, or computed in single precision another way, is exact."""
+    ignorance = catalogue.exercise("01", "loss_of_ignorance")
+    assert ignorance.judge(math.log(20)).text == "Exact."
+    assert ignorance.judge(2.996).text == "Exact to four digits."
+    softmax = catalogue.exercise("02", "temperature_softmax")
+    by_logsumexp = softmax.judge(lambda z, T: (z / T - (z / T).logsumexp(1, keepdim=True)).exp())
+    assert by_logsumexp.state == "correct"
+    assert by_logsumexp.text == "Exact to four digits."
 
 
 def test_infinities_match_only_themselves():

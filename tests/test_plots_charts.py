@@ -39,10 +39,12 @@ def test_a_confidence_that_is_not_met_is_counted_as_such() -> None:
 
 
 @pytest.mark.parametrize(("valid", "best"), [([3.0, 1.0, 2.0], 2), ([3.0, 2.0, 1.0], 3)])
-def test_learning_curves_say_where_the_validation_loss_was_lowest(valid, best) -> None:
+def test_learning_curves_say_where_the_validation_loss_was_lowest_or_accepted(valid, best) -> None:
     history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.0], "valid_loss": valid})
-    ax = plots.learning_curves(history, accept_loss=1.5, accepted=best)
+    ax = plots.learning_curves(history)
     assert ax.get_title(loc="left") == f"The validation loss is lowest in epoch {best} of 3"
+    ax = plots.learning_curves(history, accept_loss=1.5, accepted=best)
+    assert ax.get_title(loc="left") == f"Accepted in epoch {best}, the first at or below 1.5"
     assert ax.texts[0].get_text() == f"accepted: epoch {best}"
     text = wording.noted(ax.figure)
     assert "training loss: 3 at 1, 1 at 3, falling all the way." in text

@@ -79,7 +79,7 @@ class Claim:
             numbers = f"measured {self.effect}, needed {self.condition}"
             return f"Check: {self.statement} ({numbers}): {verdict}"
         return (
-            f"Finding: {self.statement}\n"
+            f"{'Finding' if self.holds else 'Claim'}: {self.statement}\n"
             f"  measured: {self.effect}\n"
             f"  needed:   {self.condition}\n"
             f"  verdict:  {verdict}"

@@ -22,8 +22,8 @@ FILE = Path(__file__).with_name("atlas.json")
 MARKS = {"holds": "✓", "fails": "✗", "open": "?"}
 WORDS = {"holds": "holds", "fails": "fails", "open": "too wide to say"}
 LEGEND = (
-    "✓ holds, ✗ fails, ? the interval is too wide to say, – not measured; in brackets the 95 % "
-    "interval."
+    "✓ holds, ✗ fails, ? the interval is too wide to say, – not measured. The numbers are in the "
+    "order of the seeds; if there is one seed only, its 95 % interval stands in brackets."
 )
 
 
@@ -163,6 +163,8 @@ def summary(measured: Sequence[Measured]) -> str:
     '✓ +2.0 points [+1.0, +3.0]'
     >>> summary([won, Measured("A wins.", "+4.0 points", "", "5 seeds", "", "holds")])
     '✓ 2 of 2 seeds: +2.0 points, +4.0 points'
+    >>> summary([won, won])
+    '✓ 2 of 2 seeds: +2.0 points each'
     """
     if not measured:
         return "–"
@@ -170,8 +172,9 @@ def summary(measured: Sequence[Measured]) -> str:
         return str(measured[0])
     held = sum(claim.verdict == "holds" for claim in measured)
     worst = next(v for v in ("fails", "open", "holds") if v in {c.verdict for c in measured})
-    effects = ", ".join(dict.fromkeys(claim.effect for claim in measured))
-    return f"{MARKS[worst]} {held} of {len(measured)} seeds: {effects}"
+    effects = [claim.effect for claim in measured]
+    said = f"{effects[0]} each" if len(set(effects)) == 1 else ", ".join(effects)
+    return f"{MARKS[worst]} {held} of {len(measured)} seeds: {said}"
 
 
 def elsewhere(lesson: str) -> None:

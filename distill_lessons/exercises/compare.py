@@ -20,8 +20,9 @@ MOST = 10**300
 # What single precision leaves of a sum that should be 0, of numbers around 1.
 FLOOR = 1e-8
 
-# What is off by less than this share is close; less than the other is what single precision leaves.
-CLOSE, EXACT = 0.05, 1e-6
+# What is off by less than the first share is close; by less than the second it has four digits
+# right; less than the third is what single precision leaves.
+CLOSE, FOUR_DIGITS, EXACT = 0.05, 1e-4, 1e-6
 
 # Factors that have a name; the sign is told apart.
 FACTORS = {
@@ -107,13 +108,19 @@ def nearness(got: Any, expected: Any) -> str:
         got: an answer, made plain, that `difference` lets pass.
         expected: as there.
 
-    >>> nearness([0.25, 0.7501], [0.25, 0.75])
-    'Close: off by at most 0.0001.'
+    >>> nearness([0.25, 0.7504], [0.25, 0.75])
+    'Close: off by at most 0.0004.'
+    >>> nearness(2.996, math.log(20))
+    'Exact to four digits.'
     """
     apart, largest = _gap(got, expected)
     if largest == 0.0:
         return ""
-    return "Exact." if apart <= EXACT * largest else f"Close: off by at most {apart:.2g}."
+    if apart <= EXACT * largest:
+        return "Exact."
+    if apart <= FOUR_DIGITS * largest:
+        return "Exact to four digits."
+    return f"Close: off by at most {apart:.2g}."
 
 
 def _gap(got: Any, expected: Any) -> tuple[float, float]:
@@ -197,5 +204,5 @@ def _shape_in_words(shape: tuple[int, ...]) -> str:
 
 def _kind(value: Any) -> str:
     if value is None:
-        return "None: does every way through the function end in a return?"
+        return "None; every way through the function has to end in a return"
     return repr(value) if isinstance(value, str | bool) else type(value).__name__

@@ -21,7 +21,7 @@ FEW = 10
 def learning_curves(
     history: pd.DataFrame, *, accept_loss: float | None = None, accepted: int = 0
 ) -> Axes:
-    """Draw training and validation loss against epochs; title and notes say what they did.
+    """Draw training and validation loss against epochs; the title says where one is accepted.
 
     Args:
         history: a row per epoch, as of `training.History.frame`.
@@ -48,6 +48,8 @@ def learning_curves(
         title = f"The validation loss is lowest in epoch {best} of {len(history)}"
     if accept_loss is not None:
         ax.axhline(accept_loss, color=ROLES["control"].color, ls=":", label="threshold")
+    if accepted and accept_loss is not None:
+        title = f"Accepted in epoch {accepted}, the first at or below {accept_loss:g}"
     if accepted:
         ax.axvline(accepted, color=ROLES["control"].color, lw=1.2)
         ax.annotate(

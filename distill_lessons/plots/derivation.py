@@ -71,7 +71,8 @@ def scaling(
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    ax.legend()
+    if len(rows) > 1:
+        ax.legend()
     return ax
 
 
@@ -140,7 +141,15 @@ def simplex(
         role, path = ROLES[style], steps[name]
         ax.plot(*(path @ CORNERS).T, color=role.color, ls=role.linestyle, lw=2)
         ax.plot(*(path[0] @ CORNERS), "o", color="#333333", markerfacecolor="none", ms=8)
-        ax.plot(*(path[-1] @ CORNERS), role.marker, color=role.color, ms=9, label=name)
+        ax.plot(
+            *(path[-1] @ CORNERS),
+            role.marker,
+            color=role.color,
+            ms=9,
+            mew=2,
+            markerfacecolor="none",
+            label=name,
+        )
         gap = float(np.abs(path[-1] - goal).max())
         ended = ", ".join(f"{p:.2f}" for p in path[-1])
         wording.note(figure, f"{name}: ends at ({ended}), {gap:.2f} from the star.")

@@ -58,7 +58,7 @@ def beside_others(
     *,
     yours: Any = None,
 ) -> np.ndarray:
-    """Draw a teacher's soft targets as bars, and those of other teachers as dots on them.
+    """Draw a teacher's soft targets as bars, and those of other teachers as marks on them.
 
     The scale of a column is that of the wrong classes; the bar of the right one is cut there, and
     its height is written beside it.
@@ -102,6 +102,8 @@ def beside_others(
                 )  # fmt: skip
             if row == 0:
                 ax.set_title(f"T = {T:g}", fontsize=11, fontweight="normal", loc="center")
+            if row == len(others) - 1:
+                ax.set_xlabel("class", fontsize=11)
             if column == 0:
                 ax.set_ylabel(words, fontsize=11)
             if yours is not None and row == 0 and column == len(bars) - 1:
@@ -114,7 +116,7 @@ def beside_others(
         Rectangle((0, 0), 1, 1, color=role.color, alpha=0.55),
         Line2D([], [], color=dot.color, marker=dot.marker, ls="", ms=5),
     ]
-    names = ["our teacher, this image", "another teacher each"]
+    names = ["our teacher, this image", "one mark for each other teacher"]
     if yours is not None:
         handles.append(Line2D([], [], color=ROLES["student"].color, lw=1.6))
         names.append("yours")

@@ -18,13 +18,15 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# The interval reaches below zero: these ten seeds cannot tell whether the trick helps.
-# It has not been shown to be useless either. More seeds would narrow the interval.
+# The interval reaches below zero: these ten repeats cannot tell whether the trick helps.
+# It has not been shown to be useless either. More repeats would narrow the interval.
 does_it_hold = "c"
 
 judging = Judging(
     mistakes=(
         Mistake("helps", "a", "The mean is above 0, but is every number of the interval?"),
-        Mistake("useless", "b", "Could the true gain not be +1.5 points, after these ten seeds?"),
+        Mistake(
+            "useless", "b", "The interval contains 0. Does it not contain +1.5 points as well?"
+        ),
     )
 )

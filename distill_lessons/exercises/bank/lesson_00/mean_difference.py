@@ -33,7 +33,7 @@ exercise = Exercise(
     minutes=3,
     hints=(
         "Work it out by hand for a = [0.9, 0.8, 0.7] and b = [0.8, 0.8, 0.6]: how many points is "
-        "the gain of each seed?",
+        "the gain of each repeat?",
         "A sum of three differences is not yet their mean.",
     ),
     cases=_accuracies,
@@ -55,6 +55,11 @@ judging = Judging(
     mistakes=(
         Mistake("as given", _as_given, "", given=True),
         Mistake(
+            "divided by three",
+            lambda a, b: 100 * float(np.subtract(a, b).sum()) / 3,
+            "You divide by 3, the length of the first example. Other lists are longer or shorter.",
+        ),
+        Mistake(
             "fractions",
             lambda a, b: float(np.subtract(a, b).mean()),
             "These are fractions; the answer is in percentage points, and 0.01 is one point.",
@@ -70,7 +75,7 @@ judging = Judging(
 # ==== Solution ====================================================================================
 
 
-# The sum was not divided by the number of seeds.
+# The sum was not divided by the number of repeats.
 def mean_difference(a, b):
     return 100 * sum(p - q for p, q in zip(a, b)) / len(a)
 

@@ -55,7 +55,8 @@ def _watched(
         return None  # left blank
     return {
         "the fraction of right answers": share,
-        "the model gets more than batch_size images at once": max(sizes, default=0) > batch_size,
+        "images beyond batch_size that the model gets at once": max(0, *sizes, batch_size)
+        - batch_size,
     }
 
 

@@ -75,6 +75,12 @@ judging = Judging(
             "gaps by images.",
         ),
         Mistake(
+            "every bin the same weight",
+            lambda c, right, bins: float(_gaps(c, right, bins)["mean"].abs().sum() / bins),
+            "Your weight is the same for every bin, empty ones included. It should be the share of "
+            "all images that lie in the bin.",
+        ),
+        Mistake(
             "signed gaps",
             lambda c, right, bins: float((c - right).mean()),
             "Bins that are too bold and bins that are too modest cancel in your sum: each gap "

@@ -15,11 +15,11 @@ ODDS = torch.tensor([[16.0, 4.0, 1.0]]).log()  # at T = 2 the odds are 4 : 2 : 1
 def _logits(seed: int) -> list[Case]:
     rng = dice(seed)
     large = torch.tensor([[1000.0, 998, 0], [-1000, -1001, -1002], [0, 240, 200]])
-    close = torch.tensor([[20.0, 20.0 - 2**-10, 0.0]])
+    close = torch.tensor([[1.0, 1.0 - 2**-10, 0.0]])
     return [
         Case("z = [[log 16, log 4, log 1]], T = 2", (ODDS.clone(), 2.0)),
         Case("z = [[1000, 998, 0], [−1000, −1001, −1002], [0, 240, 200]], T = 2", (large, 2.0)),
-        Case("z = [[20, 20 − 1/1024, 0]], T = 1/1024", (close, 2**-10)),
+        Case("z = [[1, 1 − 1/1024, 0]], T = 1/1024", (close, 2**-10)),
         Case("z of shape (4, 5), T = 4", (3 * torch.randn(4, 5, generator=rng), 4.0)),
         Case("z of shape (3, 3), T = 0.5", (torch.randn(3, 3, generator=rng), 0.5)),
     ]
@@ -80,7 +80,7 @@ judging = Judging(
         Mistake(
             "double precision",
             lambda z, T: _to_the_letter(z.double(), T),
-            "Double precision holds larger numbers, but exp(20000) is too large for it as well. "
+            "Double precision holds larger numbers, but exp(1024) is too large for it as well. "
             "Change the exponent, not the kind of number.",
         ),
         Mistake(

@@ -82,6 +82,11 @@ judging = Judging(
             "in it.",
         ),
         Mistake(
+            "bits",
+            lambda p, q: (p * (p / q).log2()).sum(1).mean(),
+            "That is in bits. The course counts in nats, with the natural logarithm.",
+        ),
+        Mistake(
             "softmax for log-softmax",
             lambda p, q: F.kl_div(q, p, reduction="batchmean"),
             "`F.kl_div` got probabilities as its first argument. It takes the student's "

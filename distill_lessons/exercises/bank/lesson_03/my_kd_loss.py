@@ -169,6 +169,14 @@ judging = Judging(
             "first, the teacher's probabilities second.",
         ),
         Mistake(
+            "cross-entropy for KL",
+            _mixture(
+                soft=lambda z, t, T: -((t / T).softmax(1) * (z / T).log_softmax(1)).sum(1).mean()
+            ),
+            "The gradient is right, but the soft term is the cross-entropy with the teacher: its "
+            "own entropy is still in it. `F.kl_div` leaves it out.",
+        ),
+        Mistake(
             "softmax for log-softmax",
             _mixture(soft=_kl_of_probabilities),
             "`F.kl_div` got the student's probabilities. It takes their logarithms.",

@@ -14,7 +14,8 @@ exercise = Exercise(
     hints=(
         "Without T², the mixture is the right loss with another weight. Which way does that weight "
         "go as T grows?",
-        "Compare each row with the students that had labels only. Which row goes back there?",
+        "Compare each row with the students that had labels only. Which row falls back towards "
+        "them?",
         "Of the reasons, one is about the whole loss, which Adam rescales, and one about both runs "
         "alike. Neither can tell A from B.",
     ),
@@ -32,8 +33,8 @@ from distill_lessons.exercises.parts import Judging, Mistake
 which_run = "b3"
 
 _TAKE_OVER = (
-    "Your reason is right: without T² the labels take over. Then at T = 20 such a run ends where "
-    "labels alone end."
+    "Your reason is right: without T² the labels take over. So as T rises, such a run falls back "
+    "towards labels alone."
 )
 
 _EVEN = (
