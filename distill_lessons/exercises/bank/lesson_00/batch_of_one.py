@@ -24,8 +24,8 @@ exercise = Exercise(
     importance="high",
     minutes=2,
     hints=(
-        "`x[0]` gives the image, and loses the first axis.",
-        "A slice keeps its axis, even if it holds a single entry.",
+        "An axis of length one can be put back: `unsqueeze`, or `None` in an index.",
+        "Or never lose it. A slice of `x` keeps its axis, even if it holds a single entry.",
     ),
     cases=_batches,
 )

@@ -31,11 +31,11 @@ exercise = Exercise(
     minutes=8,
     points=2,
     hints=(
-        "First of all take `a - b`: one difference per seed. From there on a and b are not needed.",
-        "The half width is t times the standard error: the standard deviation of the differences "
-        "over the square root of their number.",
+        "`d` is one difference per seed, a minus b. From there on a and b are not needed.",
+        "How far single seeds scatter is the standard deviation of d. How sure their mean is gets "
+        "better with more seeds: divide by the root of their number.",
         "`d.std()` of a tensor divides by n − 1, as it should; NumPy's divides by n unless you say "
-        "`ddof=1`. Return mean, mean − half, mean + half.",
+        "`ddof=1`. There are `len(d)` seeds.",
     ),
     cases=_accuracies,
     not_by=(claims.mean_effect,),

@@ -37,12 +37,10 @@ exercise = Exercise(
     minutes=10,
     points=2,
     hints=(
-        "Sort the pixels once: `credit.flatten().argsort(descending=True)`. The credit is not "
-        "computed anew on the way.",
-        "Note the probability, then overwrite one more pixel of a flat copy of x, and so on: D + 1 "
-        "probabilities, the first with nothing removed.",
-        "`model(mixed.view_as(x)).softmax(1)[0, k]` is one point of the curve; a removed pixel "
-        "takes the value of `baseline.flatten()` at its place.",
+        "The pixels are sorted once; the credit is not computed anew on the way. `mixed` is flat, "
+        "so a pixel is one number, its place in `credit.flatten()`.",
+        "`argsort` gives the order, from small to large unless you say `descending=True`.",
+        "A removed pixel takes the value of `baseline.flatten()` at its place.",
     ),
     cases=_pictures,
     not_by=(quality.curves,),
