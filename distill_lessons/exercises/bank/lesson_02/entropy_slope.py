@@ -21,12 +21,12 @@ def _slopes(seed: int) -> list[Case]:
 exercise = Exercise(
     title="Why entropy never falls",
     kind="code",
-    difficulty="hard",
+    difficulty="medium",
     importance="medium",
-    minutes=10,
-    points=3,
+    minutes=6,
+    points=2,
     hints=(
-        "First the probabilities, at this T: `p = losses.soft_targets(z, T)`, shape (N, K).",
+        "Each sum is an average with the weights p. Of what: in the first line, in the second?",
         "The mean logit of each image is a sum over classes, weighted with p: `(p * z).sum(1)`, "
         "shape (N,). The mean of the squares goes the same way.",
         "The variance is the mean of the squares minus the square of the mean. Divide it by "
