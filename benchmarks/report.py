@@ -33,8 +33,10 @@ class Line:
         goal: as a number, in the ratio's sense; None without a target.
         longer: whether the ratio says how many times as long.
         met: whether the median ratio meets the target; None without a target.
-        difference: largest difference of the results.
+        difference: largest difference of the results, or of that share of their numbers.
         tolerance: at which they count as equal.
+        share: of the numbers.
+        most: the largest difference of any of them; None where the tolerance is for all.
         note: what a reader must know.
         device: where the work was done.
         ours_all: every repeat's time.
@@ -56,6 +58,8 @@ class Line:
     met: bool | None
     difference: float
     tolerance: float
+    share: float
+    most: float | None
     note: str
     device: str
     ours_all: list[float]
@@ -82,6 +86,8 @@ def line(row: Row, c: Comparison, m: Measured, device: str) -> Line:
         met=row.met(ratio),
         difference=m.difference,
         tolerance=c.tolerance,
+        share=c.share,
+        most=c.most if c.share < 1 else None,
         note=c.note,
         device=device,
         ours_all=m.ours,
@@ -136,7 +142,13 @@ def text(lines: Sequence[Line], conditions: str) -> str:
 def _equality(found: Line) -> str:
     if found.name in ("import", "lessons"):  # exit codes, of which there is nothing to say
         return ""
-    return f"Results differ by at most {found.difference:.1g} (allowed: {found.tolerance:g})."
+    if found.most is None:
+        return f"Results differ by at most {found.difference:.1g} (allowed: {found.tolerance:g})."
+    return (
+        f"Of the weights {found.share:.0%} differ by at most {found.difference:.1g} (allowed: "
+        f"{found.tolerance:.1g}, from what rounding does to the rival's), and none by more than "
+        f"the {found.most:.1g} that Adam can move two apart."
+    )
 
 
 def markdown(lines: Sequence[Line], conditions: str) -> str:

@@ -19,14 +19,26 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from benchmarks import cli, explain_rows, figure, growth, inputs, process_rows, report, timing
+from benchmarks import (
+    adam,
+    cli,
+    explain_rows,
+    figure,
+    growth,
+    inputs,
+    process_rows,
+    report,
+    timing,
+    training_rows,
+)
 from benchmarks.rows import ROWS, Row
 from benchmarks.timing import Comparison, Measured, NotEqual, difference, measure
 from distill_lessons import distillation
 from distill_lessons.explain import groups, shapley
-from distill_lessons.fast import stacking
+from distill_lessons.fast import captured, stacking
 from distill_lessons.sources.catalogue import SOURCES
 from distill_lessons.sources.record import File
+from tests.tape import Tape
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -130,6 +142,83 @@ def test_results_that_are_not_equal(ours: list[float], why: str) -> None:
         difference(np.array([]), np.array([]), 1.0)
 
 
+def test_most_numbers_are_held_against_rounding_and_every_one_against_a_limit() -> None:
+    exact = np.zeros(100)
+    some, one = exact.copy(), exact.copy()
+    some[:20], one[0] = 0.01, 0.5
+    assert difference(one, exact, 1e-3, 0.9, most=0.6) == 0
+    with pytest.raises(NotEqual, match=r"a single result differs by 0\.5, more than 0\.4\."):
+        difference(one, exact, 1e-3, 0.9, most=0.4)
+    with pytest.raises(NotEqual, match=r"the results differ by 0\.01, more than 0\.001\."):
+        difference(some, exact, 1e-3, 0.9, most=0.6)
+
+
+def adam_step(gradients: torch.Tensor) -> torch.Tensor:
+    """Return where Adam takes a zero, step by step; gradients (steps, weights)."""
+    weight = torch.zeros(gradients.shape[1], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([weight], lr=0.01, eps=1e-300)
+    path = [weight.detach().clone()]
+    for gradient in gradients:
+        weight.grad = gradient
+        optimizer.step()
+        path.append(weight.detach().clone())
+    return torch.stack(path)
+
+
+def test_adam_takes_no_two_weights_further_apart_than_its_limit() -> None:
+    g = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (30, 500), generator=g) * 2.0 - 1
+    heavy = signs * torch.rand(30, 500, generator=g).double() ** -3
+    path = adam_step(heavy)
+    limits = torch.tensor([adam.furthest(t, 0.01) for t in range(31)], dtype=torch.float64)
+    assert bool(((path.amax(1) - path.amin(1)) <= limits * (1 + 1e-12)).all())
+    assert adam.furthest(1, 0.01) == pytest.approx(0.02)  # a step forth, a step back
+    # The bound is sharp: these gradients make the last step as long as one can be.
+    worst = (0.9 / 0.999) ** torch.arange(29, -1, -1, dtype=torch.float64)
+    end = adam_step(worst[:, None])[:, 0]
+    longest = (adam.furthest(30, 0.01) - adam.furthest(29, 0.01)) / 2
+    assert float(end[29] - end[30]) == pytest.approx(longest, rel=1e-9)
+
+
+def test_the_allowed_distance_grows_with_the_rivals_rounding_and_the_batch() -> None:
+    exact = np.linspace(-1, 1, 1000)
+    rival = exact.astype(np.float32)
+    assert 0 < adam.apart(rival, exact) < 2**-24
+    assert adam.allowed(rival, exact, 64) == pytest.approx(9 * adam.apart(rival, exact))
+    rival[:50] += 1  # a unit or two that went elsewhere
+    assert adam.apart(rival, exact) < 2**-24
+
+
+def test_a_fault_a_thousandth_in_size_is_seen(setup: inputs.Setup) -> None:
+    comparison = BY_NAME["epoch"].build(setup)
+    split, teacher = setup.first(192), setup.trained((512, 512))
+    z = distillation.teacher_logits(teacher, split.x)
+    with pytest.raises(NotEqual, match="results differ by"):
+        timing.difference(
+            training_rows.ours(setup, split, z * 1.001),
+            comparison.theirs(0),
+            comparison.tolerance,
+            comparison.share,
+        )
+
+
+def test_the_floor_on_a_gpu_is_a_captured_step(
+    setup: inputs.Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = BY_NAME["floor"].build(setup).proof()
+    tape = Tape()
+    monkeypatch.setattr(captured, "engine_for", lambda device: tape)
+    row = BY_NAME["floor"].build(setup)
+    tape.captured = tape.replayed = 0
+    ours, floor = row.proof()
+    assert (tape.captured, tape.replayed) == (
+        2,
+        34,
+    )  # ours and the floor: 20 steps, 3 of them plain
+    assert np.array_equal(ours, plain[0])
+    assert np.array_equal(floor, plain[1])
+
+
 def test_every_repeat_is_compared_and_the_first_changes() -> None:
     calls: list[str] = []
 
@@ -215,6 +304,11 @@ def test_table_and_markdown() -> None:
     assert "10.0 µs an image" in text
     assert re.search(r"6\.00× +3\.00 to 12\.0 +≥ 8× faster +NO$", text, flags=re.MULTILINE)
     assert "deep: A note. Results differ by at most 0 (allowed: 1e-06)." in text
+    stacked = replace(lines[0], tolerance=9e-8, share=0.9, most=0.2)
+    assert (
+        "Of the weights 90% differ by at most 0 (allowed: 9e-08, from what rounding does to the "
+        in (report.text([stacked], "some machine"))
+    )
     first, _, deep, floor, *_ = report.markdown(lines, "some machine").splitlines()
     assert first == f"| {' | '.join(report.COLUMNS)} |"
     assert deep.endswith("| **6.00×** (3.00 to 12.0) | ≥ 8× faster | not measured |")
