@@ -65,7 +65,7 @@ def permutation(setup: Setup) -> Comparison:
         unit="run",
         repeats=2,  # the rival takes most of a minute
         warm_up=lambda: (ours(0), theirs(0, rows=20), None)[-1],
-        note=f"{n:,} images of {setup.images}, {repeats} repeats; equal to the bit.",
+        note=f"{n:,} images of {setup.images}, {repeats} repeats; exactly equal.",
     )
 
 

@@ -112,7 +112,7 @@ def fit(
 ) -> History:
     """Train a model in place with Adam.
 
-    The same seed on the same machine gives the same weights to the bit: the order of the examples
+    The same seed on the same machine gives exactly the same weights: the order of the examples
     and dropout depend on `seed` alone, and torch's global generators come back as they were. The
     model ends in the mode, train or eval, in which it came. Interrupting a notebook's kernel stops
     the run; the model keeps the last step's weights and the history what was measured.
@@ -137,7 +137,7 @@ def fit(
         augment: changes the inputs x of a batch before the model sees them.
         seed: decides the order of the examples, dropout and augmentation.
         checkpoint: a folder in which a killed training is kept; the same call goes on from there
-            and ends at the same weights, to the bit. What an objective itself keeps is not in it.
+            and ends at exactly the same weights. What an objective itself keeps is not in it.
         title: stands beside the progress bar.
 
     Returns:

@@ -268,7 +268,7 @@ def test_noise_and_mnist_go_the_same_way(tmp_path: Path, monkeypatch: pytest.Mon
     assert (noise.images, real.images) == ("noise of MNIST's size", "MNIST")
     assert torch.equal(noise.train.x, real.train.x)
     for i in (0, 7):
-        # One image at a time and all at once: the same numbers to the bit.
+        # One image at a time and all at once: exactly the same numbers.
         for one, all_at_once in ((noise, real), (real, noise)):
             image, label = one.dataset[i]
             assert torch.equal(image, all_at_once.train.x[i])

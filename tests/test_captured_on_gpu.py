@@ -1,4 +1,4 @@
-"""Captured steps against plain ones on a real GPU: the same weights to the bit."""
+"""Captured steps against plain ones on a real GPU: exactly the same weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training that is killed goes on, and ends at the weights of one that was not, to the bit."""
+"""A training that is killed goes on, and ends at exactly the weights of one that was not."""
 
 from __future__ import annotations
 

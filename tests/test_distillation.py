@@ -72,7 +72,7 @@ def test_teacher_logits_are_those_of_each_image_in_eval_mode() -> None:
         torch.testing.assert_close(z[i], teacher(toy().x[i : i + 1])[0])
 
 
-def test_a_frozen_teacher_is_equal_to_the_bit_after_distillation() -> None:
+def test_a_frozen_teacher_is_unchanged_by_distillation() -> None:
     norm = nn.BatchNorm1d(16)
     teacher = nn.Sequential(nn.Flatten(), norm, nn.Linear(16, 3), nn.Dropout(0.5))
     norm.eval()

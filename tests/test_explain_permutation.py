@@ -1,4 +1,4 @@
-"""Permutation importance: to the bit scikit-learn's, and against a loop that shuffles by hand."""
+"""Permutation importance: exactly scikit-learn's, and against a loop that shuffles by hand."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def theirs(model, x, y, repeats, seed, k=10):
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("seed", [0, 7])
-def test_equal_to_sklearn_to_the_bit_on_64_features(digits, net, fast, seed):
+def test_exactly_equal_to_sklearn_on_64_features(digits, net, fast, seed):
     x, y = digits[0][:600], digits[1][:600]
     ours = permutation_importance(net, x, y, repeats=5, seed=seed, fast=fast)
     np.testing.assert_array_equal(ours.importances, theirs(net, x, y, 5, seed))
@@ -102,7 +102,7 @@ def test_equal_to_sklearn_to_the_bit_on_64_features(digits, net, fast, seed):
     assert ours.importances.max() > 0.01  # the comparison is not one of zeros
 
 
-def test_equal_to_sklearn_to_the_bit_on_784_features(digits):
+def test_exactly_equal_to_sklearn_on_784_features(digits):
     x, y = digits
     x = nn.functional.interpolate(x, size=(28, 28), mode="bilinear")[:400]
     model = trained(mlp(784, 128), x, y[:400])

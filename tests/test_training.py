@@ -119,7 +119,7 @@ def test_loss_is_given_the_indices_of_its_images() -> None:
 # ---- Randomness ----------------------------------------------------------------------------------
 
 
-def test_same_seed_gives_the_same_weights_to_the_bit_whatever_the_global_state() -> None:
+def test_same_seed_gives_exactly_the_same_weights_whatever_the_global_state() -> None:
     train = partial(trained, epochs=2, augment=jitter(1))
     torch.manual_seed(1)
     first = train(net(dropout=0.5), seed=3)
