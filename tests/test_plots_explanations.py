@@ -23,7 +23,7 @@ def test_a_small_map_tells_each_number_with_its_interval_and_bold_where_clear_of
     assert written == {
         "2.0\n±0.5": "bold",
         "0.0\n±0.5": "normal",
-        "-1.0\n±0.5": "bold",
+        "−1.0\n±0.5": "bold",
         "3.0\n±0.5": "bold",
     }
     assert ax.images[0].get_clim() == pytest.approx((-3, 3))

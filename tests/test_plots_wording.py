@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
+from io import BytesIO
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from distill_lessons import plots
+from distill_lessons import page, plots
 from distill_lessons.claims import Effect
 from distill_lessons.plots import wording
 
@@ -132,7 +137,56 @@ def test_a_mean_that_settles_says_where_it_began_and_ended():
         plots.settling({"none": []}, {"none": 0.0}, title="Title", ylabel="logits")
 
 
-def test_show_puts_the_sentences_below_the_caption(capsys):
+def shown(monkeypatch: pytest.MonkeyPatch, axes, caption: str) -> tuple[str, str]:
+    """Return what `plots.show` gives a notebook, and a place without HTML."""
+    kept: list[tuple[str, str]] = []
+    monkeypatch.setattr(page, "show", lambda markup, text: kept.append((markup, text)))
+    plots.show(axes, caption)
+    return kept[0]
+
+
+def test_few_sentences_stand_below_a_figure_and_all_in_its_alternative_text(monkeypatch):
+    ax = plots.forest({"a": Effect(1, 0.5, 1.5, 5)}, "From 3 to -1", xlabel="x")
+    markup, text = shown(monkeypatch, ax, "Mean effects with their intervals.")
+    (alt,) = re.findall(r'<img alt="([^"]*)"', markup)
+    (below,) = re.findall(r"<em>(.*)</em>", markup)
+    assert below == "Mean effects with their intervals. Intervals: orange above zero."
+    assert alt == text == f"{below} From the largest to the smallest: a 1. Intervals above zero: a."
+    assert ax.figure.get_suptitle() == "From 3 to −1"
+
+
+def test_a_stored_figure_is_sharper_than_it_is_shown_and_keeps_its_colours(monkeypatch):
     ax = plots.forest({"a": Effect(1, 0.5, 1.5, 5)}, "Title", xlabel="x")
-    plots.show(ax, "Mean effects with their intervals.")
-    assert "Mean effects with their intervals. From the largest" in capsys.readouterr().out
+    markup, _ = shown(monkeypatch, ax, "Mean effects with their intervals.")
+    kind, data, width = re.findall(r'image/(\w+);base64,([^"]*)" width="(\d+)"', markup)[0]
+    picture = Image.open(BytesIO(b64decode(data)))
+    assert kind == picture.format.lower() == "webp"
+    assert picture.width >= 1.5 * int(width)
+    assert (0xD5, 0x5E, 0x00) in {colour for _, colour in picture.getcolors(10**6)}
+
+
+def test_gain_and_harm_differ_in_colour_and_in_marker():
+    effects = {
+        "gain": Effect(2, 1, 3, 5),
+        "harm": Effect(-2, -3, -1, 5),
+        "none": Effect(0, -1, 1, 5),
+    }
+    ax = plots.forest(effects, "Title", xlabel="x")
+    looks = [
+        (line.get_color(), line.get_marker()) for line in ax.lines if line.get_marker() in "><o"
+    ]
+    assert len(looks) == 3 == len({colour for colour, _ in looks}) == len({m for _, m in looks})
+    assert [text.get_text() for text in ax.texts] == [
+        "+2.0 [+1.0, +3.0]", "−2.0 [−3.0, −1.0]", "0 [−1.0, +1.0]",
+    ]  # fmt: skip
+
+
+def test_an_axis_that_does_not_begin_at_zero_says_so():
+    cut = "\n(the axis does not begin at 0)"
+    high, low = [82.0, 84.0], [1.0, 84.0]
+    for values, said_so in ((high, True), (low, False)):
+        ax = plots.strips(pd.DataFrame({"a": values}), "Title", ylabel="y")
+        assert ax.get_ylabel() == ("y" + cut if said_so else "y")
+        assert (ax.get_ylim()[0] > 0) == said_so
+    ax = plots.pairs(("a", high, "baseline"), ("b", high, "student"), "Title", ylabel="y")
+    assert ax.get_ylabel() == "y" + cut

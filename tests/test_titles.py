@@ -39,7 +39,8 @@ def redrawn(
              "finding": finding}  # fmt: skip
     exec(part, names | given)
     ((ax, text),) = shown
-    title, words = ax.get_title(), f"{text} {wording.noted(ax.figure)}"  # type: ignore[arg-type]
+    title = ax.get_title() or ax.figure.get_suptitle()  # type: ignore[union-attr]
+    words = f"{text} {wording.noted(ax.figure)}"  # type: ignore[arg-type]
     plt.close("all")
     return title, words
 

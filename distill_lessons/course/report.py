@@ -22,7 +22,9 @@ UNREADABLE = "a claim is stored in a form that this version of the course cannot
 _NUMBER = re.compile(r"(?<![\w&#.])([-+]?)(\d[\d.,]*\d|\d)(?:e([-+]\d+))?(?![\w;])")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # As `plots.show` writes it; a picture by itself is an output of its own.
-_FIGURE = re.compile(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)"')
+_FIGURE = re.compile(
+    r'<img alt="([^"]*)" src="data:image/(png|webp);base64,([^"]*)"(?: width="(\d+)")?'
+)
 _TAGS = re.compile(r"[*_$]|\[([^\]]*)\]\([^)]*\)")
 
 
@@ -59,9 +61,9 @@ class ClaimRow:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of an executed notebook: base64 of a PNG, its description, its width or None."""
+    """A picture of an executed notebook: its address, its description, its width or None."""
 
-    png: str
+    source: str
     alt: str
     width: int | None
 
@@ -81,11 +83,18 @@ def claims_of(result: Result) -> list[ClaimRow]:
 
 
 def figures_of(notebook: Any) -> list[Figure]:
-    """Return the PNG figures of an executed notebook with their alt text, in order."""
+    """Return the figures of an executed notebook with their alt text, in order."""
     figures = []
     for _, _, output in _outputs(notebook):
         shown = "".join(output.get("data", {}).get("text/html", ""))
-        figures += [Figure(png, html.unescape(alt), None) for alt, png in _FIGURE.findall(shown)]
+        figures += [
+            Figure(
+                f"data:image/{kind};base64,{data}",
+                html.unescape(alt),
+                int(width) if width else None,
+            )
+            for alt, kind, data, width in _FIGURE.findall(shown)
+        ]
         png = output.get("data", {}).get("image/png")
         if png:
             about = output.get("metadata", {}).get("image/png")
@@ -93,7 +102,8 @@ def figures_of(notebook: Any) -> list[Figure]:
             width = about.get("width")
             png = "".join("".join(png).split())  # stored as text with line ends, or as lines
             alt = str(about.get("alt", ""))
-            figures.append(Figure(png, alt, width if isinstance(width, int) else None))
+            source = f"data:image/png;base64,{png}"
+            figures.append(Figure(source, alt, width if isinstance(width, int) else None))
     return figures
 
 

@@ -14,14 +14,13 @@ from distill_lessons.plots.attributions import (
 from distill_lessons.plots.charts import (
     curves,
     dendrogram,
-    forest,
     heatmap,
     learning_curves,
     reliability,
-    strips,
 )
 from distill_lessons.plots.comparison import fidelity, lanes, orders
 from distill_lessons.plots.derivation import pushes, scaling, simplex
+from distill_lessons.plots.effects import forest, strips
 from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.opening import loss_and_question, two_answers
 from distill_lessons.plots.pictures import images, probability_bars

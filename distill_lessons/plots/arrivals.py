@@ -90,9 +90,10 @@ def _steps(ax: Axes, values: np.ndarray, followed: int) -> None:
     bars[followed - 1].set(edgecolor=FRAME, linewidth=2.5)
     ax.plot(0, values[0], color=FRAME, marker="_", markersize=16, mew=2)
     ax.step(np.arange(len(values)), values, where="mid", color=FRAME, lw=0.8)
-    for at in (0, len(values) - 1):
+    last = len(values) - 1
+    for at, top in ((0, max(values[0], 0.0)), (last, max(values[-2:]))):  # above bars and zero
         ax.annotate(
-            wording.number(values[at]), (at, values[at]), xytext=(0, 4), ha="center",
+            wording.number(round(float(values[at]), 1)), (at, top), xytext=(0, 4), ha="center",
             textcoords="offset points", fontsize=10,
         )  # fmt: skip
     ax.annotate(

@@ -146,6 +146,7 @@ def attribution_maps(
             axes[r, 0].set_ylabel(rows[r], fontsize=11)
     for ax, text in zip(axes[0], ["image"] * first + list(titles), strict=True):
         ax.set_title(text, fontsize=11, fontweight="normal", loc="center")
+    label = label.replace(" (", "\n(") if n_rows == 1 else label  # no longer than the bar
     figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     if grid.shape[0] * grid.shape[1] <= wording.MOST_MAPS:
@@ -201,7 +202,7 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
 
 
 def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> None:
-    """Write names right of last marks, above single ones; where two meet, one moves up.
+    """Write names right of last marks, above or below single ones; where two meet, one moves up.
 
     Args:
         ax: with logarithmic axes and all marks drawn.
@@ -211,8 +212,14 @@ def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> No
     ax.set_ylim(bottom, 1.3 * top)
     line = 0.06 * np.log(1.3 * top / bottom)  # the height of a line of text, on this axis
     placed: list[tuple[float, float]] = []
+    marks = np.concatenate([np.column_stack(drawn.get_data()) for drawn in ax.lines])
+    marks = marks[marks[:, 1] > 0]
     for x, y, name, colour, single in sorted(ends, key=lambda end: end[1]):
         at = np.log(y) + (0.8 * line if single else 0.0)
+        if single and any(
+            1 < left / x < 10 and abs(np.log(height) - at) < 0.7 * line for left, height in marks
+        ):
+            at = np.log(y) - 0.8 * line
         near = [other for where, other in placed if 0.1 < where / x < 10]
         if near and at - max(near) < line:
             at = max(near) + line

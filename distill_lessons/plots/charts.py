@@ -1,4 +1,4 @@
-"""Curves, tables and effects with their intervals."""
+"""Curves and tables: what was trained, how it is calibrated, what looks alike."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from distill_lessons.claims import UNITS, Effect, mean_effect, share_effect
+from distill_lessons.claims import mean_effect, share_effect
 from distill_lessons.plots import wording
-from distill_lessons.plots.theme import ROLES, SEQUENTIAL
+from distill_lessons.plots.theme import ROLES, SEQUENTIAL, say_cut
 
 PERCENT = 100.0
 # A bin of fewer images says next to nothing.
@@ -92,14 +92,16 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
             ax.plot([confidence] * 2, [effect.low, effect.high], color=role.color, lw=1.6)
             ax.plot(confidence, accuracy, color=role.color, marker=role.marker, ls="")
             ax.annotate(
-                f"{int(n)}", (confidence, effect.low), xytext=(0, -3), textcoords="offset points",
+                # Clear of a mark that stands at the lower end.
+                f"{int(n)}", (confidence, effect.low), xytext=(0, -3 if accuracy - effect.low > 0.05
+                else -8), textcoords="offset points",
                 ha="center", va="top", fontsize=10,
             )  # fmt: skip
         counts = table["images"]
         ax.set_title(
             f"{name}: {int(counts.max())} of {int(counts.sum())} images in one bin", fontsize=12
         )
-        ax.set(xlabel="confidence", xlim=(0, 1.05), ylim=(-0.1, 1.05))
+        ax.set(xlabel="confidence", xlim=(0, 1.05), ylim=(-0.13, 1.05))
         wording.note(
             figure,
             f"{name}: the intervals of {met} of {len(table)} bins meet the diagonal; "
@@ -220,65 +222,6 @@ def curves(
         ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    say_cut(ax)
     ax.legend()
-    return ax
-
-
-def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
-    """Draw effects with their intervals, one per line; an interval that meets zero shows no effect.
-
-    Args:
-        effects: name to effect, from top to bottom, all in one unit.
-        title: a sentence.
-        xlabel: what the effect is, with its unit.
-    """
-    _, ax = plt.subplots(figsize=(7.2, 1.3 + 0.5 * len(effects)))
-    ax.axvline(0, color="#333333", lw=1.2)
-    for at, effect in enumerate(effects.values()):
-        factor = UNITS[effect.unit][0]
-        clear = effect.low > 0 or effect.high < 0
-        role = ROLES["student" if clear else "baseline"]
-        ax.errorbar(
-            effect.value * factor,
-            at,
-            xerr=[
-                [(effect.value - effect.low) * factor],
-                [(effect.high - effect.value) * factor],
-            ],
-            color=role.color,
-            marker=role.marker,
-            capsize=4,
-        )
-    ax.set_yticks(range(len(effects)), labels=list(effects))
-    ax.set_ylim(len(effects) - 0.4, -0.6)  # the first on top, none at the frame
-    ax.grid(axis="y", visible=False)
-    ax.set(xlabel=xlabel, title=title)
-    wording.note(ax.figure, wording.of_effects(effects))
-    return ax
-
-
-def strips(table: pd.DataFrame, title: str, *, ylabel: str) -> Axes:
-    """Draw one mark per run, a column of marks per method, and the mean as a line.
-
-    Args:
-        table: one column per method, one row per seed.
-        title: a sentence.
-        ylabel: what the values are, with their unit.
-    """
-    _, ax = plt.subplots(figsize=(1.6 + 1.9 * table.shape[1], 4.2))
-    # Spread sideways by run, so that the figure is the same each time, a run stands in the same
-    # place of every column, and no order is drawn that would look like a trend.
-    for at, column in enumerate(table):
-        values = table[column].to_numpy()
-        role = ROLES["baseline" if at == 0 else "student"]
-        sideways = at + np.linspace(-0.15, 0.15, len(values))
-        ax.scatter(sideways, values, color=role.color, marker=role.marker, s=45, alpha=0.75)
-        ax.hlines(values.mean(), at - 0.28, at + 0.28, color=role.color, lw=2)
-        ax.annotate(f"{values.mean():.1f}", (at + 0.3, values.mean()), va="center", fontsize=11)
-    ax.set_xticks(range(table.shape[1]), labels=list(table))
-    ax.set_xlim(-0.5, table.shape[1] - 0.3)
-    ax.grid(axis="x", visible=False)
-    ax.set(ylabel=ylabel, title=title)
-    means = {str(name): float(mean) for name, mean in table.mean().items()}
-    wording.note(ax.figure, wording.in_order(means).replace("From", "Means from", 1))
     return ax

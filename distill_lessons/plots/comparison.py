@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from distill_lessons.plots import wording
-from distill_lessons.plots.theme import ROLES, Role
+from distill_lessons.plots.theme import ROLES, Role, say_cut
 
 # The order that knows nothing plays no role of the course.
 RANDOM = Role("random order", "#888888", "v", ":")
@@ -116,15 +116,17 @@ def lanes(
         log: whether the axis is logarithmic; then all values must be positive.
         fmt: how the mean is written.
     """
-    figure, ax = plt.subplots(figsize=(6.4, 1.1 + 0.45 * len(groups)))
+    letters = max(map(len, groups))
+    figure, ax = plt.subplots(figsize=(5.6 + 0.08 * letters, 1.2 + 0.45 * len(groups)))
     if log:
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:g}")
     means = {}
     for at, (name, (values, style)) in enumerate(groups.items()):
-        values, role = np.sort(np.asarray(values, float)), ROLES[style]
+        values, role = np.asarray(values, float), ROLES[style]
         means[name] = float(values.mean())
-        # By rank, so always the same, and so wide that equal values stay apart.
+        # By run, so that a run stands at the same height in every lane, equal values stay apart,
+        # and no order is drawn that would look like a trend.
         spread = at + np.linspace(-0.28, 0.28, len(values))
         ax.scatter(values, spread, color=role.color, marker=role.marker, s=26, alpha=0.75)
         ax.vlines(values.mean(), at - 0.38, at + 0.38, color=role.color, lw=2.5)
@@ -140,8 +142,9 @@ def lanes(
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.grid(axis="y", visible=False)
-    cut = not log and ax.get_xlim()[0] > 0
-    ax.set(xlabel=xlabel + ("; the axis does not begin at 0" if cut else ""), title=title)
+    ax.set(xlabel=xlabel)
+    say_cut(ax, "x")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     wording.note(figure, wording.in_order(means))
     return ax
 

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES
 
+INVISIBLE = 0.02  # a bar of this share of the longest is not seen
 # Where the three corners of the triangle of distributions stand: left, right, top.
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 
@@ -107,6 +108,12 @@ def pushes(panels: Mapping[str, tuple[Any, str]], classes: Sequence[str], title:
         ax.set_xticks(range(len(classes)), labels=list(classes))
         ax.set_title(name, fontsize=11, fontweight="normal")
         ax.grid(axis="x", visible=False)
+        longest = np.abs(row).max()
+        if longest < INVISIBLE * max(np.abs(other).max() for other in rows.values()):
+            ax.text(
+                0.5, 0.9, f"longest: {wording.number(longest)}", transform=ax.transAxes,
+                ha="center", fontsize=11,
+            )  # fmt: skip
         wording.note(figure, f"{name}: longest bar {wording.number(np.abs(row).max())}.")
     axes[0].set_ylabel("push on the logit")
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
@@ -153,7 +160,7 @@ def simplex(
         gap = float(np.abs(path[-1] - goal).max())
         ended = ", ".join(f"{p:.2f}" for p in path[-1])
         wording.note(figure, f"{name}: ends at ({ended}), {gap:.2f} from the star.")
-    ax.plot(*(goal @ CORNERS), "*", color="#222222", ms=17, zorder=0, label="teacher")
+    ax.plot(*(goal @ CORNERS), "*", color="#222222", ms=22, zorder=0, label="teacher")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.set(title=title, aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.1, 0.98))
     ax.axis("off")

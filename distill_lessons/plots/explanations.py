@@ -56,7 +56,8 @@ def importance_map(
         for (r, c), value in np.ndenumerate(middle):
             # A plain 0: nothing changed in any repeat.
             rounded = round(value, 1) + 0.0  # no "-0.0"
-            text = f"{rounded:.1f}\n±{half[r, c]:.1f}" if value or half[r, c] else "0"
+            text = f"{rounded:.1f}\n±{half[r, c]:.1f}".replace("-", "−")
+            text = text if value or half[r, c] else "0"
             ax.text(
                 c, r, text, ha="center", va="center", fontsize=9,
                 color="white" if abs(value) > 0.6 * limit else "#222222",
@@ -65,13 +66,13 @@ def importance_map(
     else:
         _dots(ax, clear)
     _label_places(ax, height, width)
-    ax.figure.colorbar(picture, ax=ax, label=label)
+    bar = ax.figure.colorbar(picture, ax=ax, label=label)
+    bar.ax.set_ylim(min(float(middle.min()), 0.0), max(float(middle.max()), 0.0) or None)
     ax.set(xlabel="column (pixels)", ylabel="row (pixels)", title=title)
     wording.note(
-        ax.figure,
-        wording.of_map(label[:1].upper() + label[1:], middle),
-        f"{clear.sum()} of {clear.size} intervals do not meet zero.",
+        ax.figure, f"{clear.sum()} of {clear.size} intervals do not meet zero.", shown=True
     )
+    wording.note(ax.figure, wording.of_map(label[:1].upper() + label[1:], middle))
     return ax
 
 

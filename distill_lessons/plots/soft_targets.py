@@ -98,7 +98,7 @@ def beside_others(
             if bars[T][right] > top:
                 ax.annotate(
                     f"{bars[T][right]:.3g}", (right, top), xytext=(0, -2), va="top", ha="center",
-                    textcoords="offset points", fontsize=9, color="white", rotation=90,
+                    textcoords="offset points", fontsize=9, color="#222222", rotation=90,
                 )  # fmt: skip
             if row == 0:
                 ax.set_title(f"T = {T:g}", fontsize=11, fontweight="normal", loc="center")

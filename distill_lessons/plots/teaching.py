@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from distill_lessons.plots import wording
-from distill_lessons.plots.theme import ROLES
+from distill_lessons.plots.theme import ROLES, say_cut
 
 LONG_NAME = 2  # class names of more letters stand upright under their bars
 
@@ -126,8 +126,9 @@ def pairs(
     ax.set_xticks([0, 1], labels=[side[0] for side in sides])
     ax.set(xlim=(-0.5, 1.5), ylabel=ylabel, title=title)
     ax.grid(axis="x", visible=False)
+    say_cut(ax)
     rises = int((sides[1][1] > sides[0][1]).sum())
-    wording.note(ax.figure, f"{rises} of {len(sides[0][1])} lines rise.")
+    wording.note(ax.figure, f"{rises} of {len(sides[0][1])} lines rise.", shown=True)
     return ax
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from distill_lessons import page
@@ -40,6 +42,10 @@ ROLES = {
 
 
 SEQUENTIAL = "viridis"
+# Pixels of a stored figure for each one that it takes on the page, and for each of its 90 to the
+# inch: sharp on screens of high resolution, and large enough on a projector.
+SHARPNESS, DENSITY = 1.6, 2
+NEGATIVE = re.compile(r"(?<![\w.-])-(?=\d)")
 
 
 def use_theme() -> None:
@@ -71,13 +77,20 @@ def use_theme() -> None:
     )
 
 
+def say_cut(ax: Axes, axis: str = "y") -> None:
+    """Write at a linear axis that it does not begin at 0, where that is so."""
+    if getattr(ax, f"get_{axis}scale")() != "linear" or getattr(ax, f"get_{axis}lim")()[0] <= 0:
+        return
+    label = getattr(ax, f"get_{axis}label")()
+    getattr(ax, f"set_{axis}label")(f"{label}\n(the axis does not begin at 0)")
+
+
 def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> None:
     """Display a figure with its caption, and close it.
 
-    What the plot function has noted about the numbers drawn follows the caption.
-
-    The caption stands below the figure and is its alternative text. Both go into HTML: of a bare
-    picture JupyterLab and the pages made from a notebook pass no alternative text on.
+    What the plot function has noted about the numbers drawn follows the caption, part of it below
+    the figure and all of it in the alternative text. Both go into HTML: of a bare picture
+    JupyterLab and the pages made from a notebook pass no alternative text on.
 
     Args:
         axes: what a plot function returned.
@@ -89,22 +102,29 @@ def show(axes: Axes | Figure | np.ndarray | Sequence[Axes], caption: str) -> Non
     if len(caption.strip()) < 20:
         raise ValueError(f"caption={caption!r} is too short; say in a sentence what is to be seen.")
     figure = _figure_of(axes)
-    caption = " ".join(filter(None, [caption.strip(), wording.noted(figure)]))
+    below, all_of_it = (
+        " ".join(filter(None, [caption.strip(), wording.noted(figure, shown=shown)]))
+        for shown in (True, False)
+    )
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(NEGATIVE.sub("−", text.get_text()))
     # Drawn here and not by the notebook's backend, which may be another or none at all.
     drawn, picture = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", bbox_inches="tight", facecolor="white")
-    # A palette of 256 colours looks the same and keeps a lesson's file under half its size.
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        picture, format="png", optimize=True
-    )
-    said, source = html.escape(caption), b64encode(picture.getvalue()).decode()
+    dpi = DENSITY * figure.dpi
+    figure.savefig(drawn, format="png", bbox_inches="tight", facecolor="white", dpi=dpi)
+    # A palette of 256 colours looks the same, and WebP needs two thirds of what a PNG would.
+    image = Image.open(drawn).convert("RGB")
+    flat = image.quantize(256, dither=Image.Dither.NONE).convert("RGB")
+    flat.save(picture, format="webp", lossless=True, quality=70)
+    said, source = html.escape(all_of_it), b64encode(picture.getvalue()).decode()
     page.show(
-        f'<figure style="margin:.4em 0"><img alt="{said}" src="data:image/png;base64,{source}" '
-        'style="max-width:100%">'
+        f'<figure style="margin:.4em 0"><img alt="{said}" src="data:image/webp;base64,{source}" '
+        f'width="{image.width / SHARPNESS:.0f}" style="max-width:100%;height:auto">'
         # Hidden from screen readers only: they have read it as the picture's alternative text.
         '<figcaption aria-hidden="true" style="max-width:46em;margin:.2em 0 .8em">'
-        f"<em>{said}</em></figcaption></figure>",
-        caption,
+        f"<em>{html.escape(below)}</em></figcaption></figure>",
+        all_of_it,
     )
     plt.close(figure)
 

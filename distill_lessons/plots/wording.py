@@ -1,7 +1,8 @@
 """What a figure shows, in words that follow from what is drawn.
 
 A caption written beforehand says the same whatever a run draws. The plot functions keep these
-sentences with their figure, and `plots.show` puts them below it.
+sentences with their figure, and `plots.show` adds them to its alternative text. Few are shown below
+it as well: who sees a figure need not read all its numbers.
 """
 
 from __future__ import annotations
@@ -17,16 +18,25 @@ from distill_lessons.claims import UNITS, Effect
 MOST_MAPS = 6  # of more of them nobody reads where each has its largest value
 
 
-def note(figure: Any, *sentences: str) -> None:
-    """Keep sentences with a figure, after those that it has; empty ones are left out."""
+def note(figure: Any, *sentences: str, shown: bool = False) -> None:
+    """Keep sentences with a figure, after those that it has; empty ones are left out.
+
+    Args:
+        figure: what they are about.
+        sentences: what is drawn, in words.
+        shown: whether they stand below the figure too, and not in its alternative text only.
+    """
     assert isinstance(figure, Figure)
-    kept = [figure.get_label(), *sentences]
-    figure.set_label(" ".join(str(sentence) for sentence in kept if sentence))
+    below, _, other = str(figure.get_label()).partition("\n")
+    said = " ".join(filter(None, sentences))
+    below, other = (f"{below} {said}", other) if shown else (below, f"{other} {said}")
+    figure.set_label(f"{below.strip()}\n{other.strip()}")
 
 
-def noted(figure: Figure) -> str:
-    """Return the sentences that were kept with a figure."""
-    return str(figure.get_label())
+def noted(figure: Figure, *, shown: bool = False) -> str:
+    """Return the sentences that were kept with a figure: all, or only those below it."""
+    below, _, other = str(figure.get_label()).partition("\n")
+    return below if shown else f"{below} {other}".strip()
 
 
 def listed(words: Sequence[str]) -> str:
@@ -66,11 +76,11 @@ def against_zero(effects: Mapping[str, Effect]) -> str:
     >>> against_zero({"a": Effect(1, 0.5, 1.5, 5), "b": Effect(0, -1, 1, 5)})
     'Intervals above zero: a; that meet zero: b.'
     """
-    sides: dict[str, list[str]] = {"above zero": [], "below zero": [], "that meet zero": []}
-    for name, effect in effects.items():
-        side = "above zero" if effect.low > 0 else "below zero" if effect.high < 0 else ""
-        sides[side or "that meet zero"].append(_flat(name))
-    full = {side: names for side, names in sides.items() if names}
+    words = {"above": "above zero", "below": "below zero", "at": "that meet zero"}
+    lying: dict[str, list[str]] = {word: [] for word in words.values()}
+    for name, side in sides(effects).items():
+        lying[words[side]].append(_flat(name))
+    full = {side: names for side, names in lying.items() if names}
     if len(full) == 1 and len(effects) > 1:
         all_of_them = {
             "above zero": "lie above zero",
@@ -79,6 +89,18 @@ def against_zero(effects: Mapping[str, Effect]) -> str:
         }
         return f"All intervals {all_of_them[next(iter(full))]}."
     return "Intervals " + "; ".join(f"{s}: {listed(names)}" for s, names in full.items()) + "."
+
+
+def sides(effects: Mapping[str, Effect]) -> dict[str, str]:
+    """Return for each effect where its interval lies: ``"above"`` zero, ``"below"``, or ``"at"``.
+
+    >>> sides({"a": Effect(1, 0.5, 1.5, 5), "b": Effect(0, -1, 1, 5)})
+    {'a': 'above', 'b': 'at'}
+    """
+    return {
+        name: "above" if effect.low > 0 else "below" if effect.high < 0 else "at"
+        for name, effect in effects.items()
+    }
 
 
 def of_effects(effects: Mapping[str, Effect]) -> str:
