@@ -79,6 +79,7 @@ DESCRIBED = [
     "nearer",  # the direction of an axis
     "alpha < 1",
     "images that it never saw",
+    "no cost: dark",
     ", never seen: ",
     "On the dotted line confidence equals accuracy",
     "top only",
