@@ -74,7 +74,8 @@ DESCRIBED = [
     "fall in accuracy",
     "the right of",
     "What the model is asked",
-    "gains clear of zero",  # names follow, computed
+    "gains clear of zero",  # names or numbers follow, computed
+    "Gains clear of zero",
     "gradient length",
     "nearer",  # the direction of an axis
     "alpha < 1",
