@@ -120,7 +120,12 @@ WRONG: dict[str, dict[str, Answer]] = {
         "the order of the students, rising": lambda *given: sorted(agreements(*given)),
         "the order of the students, falling": lambda *given: sorted(agreements(*given))[::-1],
     },
-    "07.deletion_curve": {"the eleventh class": of_ten_classes},
+    "07.deletion_curve": {
+        "the eleventh class": of_ten_classes,
+        "values below zero": lambda model, x, credit, *given: curve(
+            model, x, credit * x[0], *given
+        ),
+    },
 }
 EACH = [(key, name) for key, answers in WRONG.items() for name in answers]
 

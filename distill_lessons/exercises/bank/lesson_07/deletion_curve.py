@@ -18,7 +18,7 @@ def _pictures(seed: int) -> list[Case]:
     every = []
     for shape, classes, k in (((1, 1, 3), 2, 0), ((1, 2, 3), 12, 2), ((1, 2, 3), 4, 1)):
         rng = dice(seed, classes)
-        x, (baseline,) = 1 + 3 * torch.rand(2, 1, *shape, generator=rng)
+        x, (baseline,) = 3 * torch.randn(2, 1, *shape, generator=rng)
         credit = torch.randn(shape, generator=rng)
         words = f"an image of shape {shape}, {classes} classes, k = {k}"
         net = tiny_net(shape, classes, seed)
