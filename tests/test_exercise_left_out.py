@@ -139,6 +139,19 @@ def test_who_leaves_something_out_is_refused_on_every_seed(key: str, name: str) 
         assert "your code raised" not in verdict.text, verdict.text
 
 
+@pytest.mark.parametrize("seed", [288545018, 5])
+def test_a_map_of_zeros_is_nobody_s_fault(seed: int) -> None:
+    """On the first of these seeds a student once found all images alike, and agreed at NaN."""
+    exercise = catalogue.exercise("07", "agreements")
+    assert exercise.judge(exercise.solved_by.answer, seed).state == "correct"
+    zero = np.zeros((2, 1, 2, 2, 3))
+    assert float(above(zero, zero)) == exercise_reference("07.this_image")(zero, zero) == 0.0
+
+
+def exercise_reference(key: str) -> Answer:
+    return catalogue.exercise(*key.split(".")).judged_by.reference
+
+
 def test_a_layer_is_copied_otherwise_than_a_tensor() -> None:
     build, cosine = catalogue.exercise("06", "build_net"), catalogue.exercise("07", "map_cosine")
 

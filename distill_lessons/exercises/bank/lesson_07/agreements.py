@@ -31,7 +31,8 @@ def _families(seed: int) -> list[Case]:
         close.load_state_dict(teacher.state_dict())
         last, _ = close[-1].parameters()
         last.mul_(1 + 0.5 * torch.rand(last.shape, generator=rng))
-        x, background = torch.rand(7, *shape, generator=rng).split((4, 3))
+        # Far apart, so that no net finds an image and the background alike: its map would be zero.
+        x, background = (3 * torch.randn(7, *shape, generator=rng)).split((4, 3))
         hidden = " and ".join([", ".join(map(str, units[:-1])), str(units[-1])])
         words = f"a teacher with 8 hidden units, students with {hidden}, 4 images of shape {shape}"
         every.append(Case(words, (teacher, students, x, background)))

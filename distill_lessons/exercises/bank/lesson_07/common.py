@@ -23,8 +23,11 @@ Map = np.ndarray
 
 
 def beside(a: Map, b: Map) -> tuple[Map, Map]:
-    """Return the mean cosines of same images `(N,)` and of all pairs of images `(N, N)`."""
+    """Return the mean cosines of same images `(N,)` and of all pairs of images `(N, N)`.
+
+    A map of zeros agrees with nothing, as in `similarity.cosine`: 0.
+    """
     units = [v.reshape(len(v), -1, v.shape[-1]) for v in (a, b)]
-    units = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in units]
+    units = [v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-30) for v in units]
     table = np.einsum("idk,jdk->ij", *units) / a.shape[-1]
     return table.diagonal(), table
