@@ -42,7 +42,7 @@ DESCRIBED = [
     "the teacher doubts most",  # how the image was chosen
     "and below it the number of images",  # where the numbers stand
     "with bars for its probabilities below them",
-    "Above: what it may learn from. Below: the test on",
+    "Above: what it may learn from. Below: what will test it",
     "and below them test images",
     "Above: uniform noise. Below: drawn pixel by pixel",
     "five uniform ones above and five drawn pixel by pixel below",
@@ -64,6 +64,8 @@ DESCRIBED = [
     "three that keep only the top band",
     "no teacher",  # the name of a net
     "without a teacher",
+    "no more labels",  # what a teacher, or its targets, did not have
+    "no softness",
     "T for the teacher only",
     "it knows nothing",
     "a person recognises nearly all of them",  # of the images, not of a measurement
@@ -74,7 +76,7 @@ DESCRIBED = [
     "fall in accuracy",
     "the right of",
     "What the model is asked",
-    "gains clear of zero",  # names or numbers follow, computed
+    "clear of zero: gains",  # a number follows, computed
     "Gains clear of zero",
     "gradient length",
     "nearer",  # the direction of an axis

@@ -67,12 +67,14 @@ def test_few_labels(monkeypatch: pytest.MonkeyPatch, soft: float, first: str) ->
     assert f"soft targets, T = 4: {100 * soft:.0f} at 50" in words
 
 
-@pytest.mark.parametrize(("gain", "won"), [(-2.0, "none of six"), (2.0, "32 units, T = 4")])
-def test_all_labels(monkeypatch: pytest.MonkeyPatch, gain: float, won: str) -> None:
+@pytest.mark.parametrize(
+    ("gain", "clear"), [(-2.0, "gains 0, losses 6"), (2.0, "gains 1, losses 5")]
+)
+def test_all_labels(monkeypatch: pytest.MonkeyPatch, gain: float, clear: str) -> None:
     effects = {f"{u} units, T = {t}": points(-1.0) for u in (32, 4) for t in (1, 4, 20)}
     effects["32 units, T = 4"] = points(gain)
     title, words = redrawn(monkeypatch, "04-code-15", {"effects": effects}, start="", end="")
-    assert title == f"With all labels, gains clear of zero: {won}"
+    assert title == f"All labels, clear of zero: {clear} of 6"
     assert ("All intervals lie below zero." in words) == (gain < 0)
 
 
@@ -88,7 +90,7 @@ def test_what_the_gain_is_made_of(monkeypatch: pytest.MonkeyPatch, sign: int) ->
     }
     title, words = redrawn(monkeypatch, "04-code-18", given, start="", end="")
     both, one, other = (f"{sign * v:+.1f}" for v in (3, 1, 2))
-    assert title == f"Both {both} points, softness alone {one}, knowledge alone {other}"
+    assert title == f"Both {both} points, no more labels {one}, no softness {other}"
     assert f"All intervals lie {'above' if sign > 0 else 'below'} zero." in words
 
 
