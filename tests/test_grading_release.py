@@ -96,7 +96,7 @@ SPOILS: dict[str, Callable[[Path], object]] = {
         '{"does_it_hold": "C"}'
     ),
     "the explanation of 00.does_it_hold": lambda out: (out / "a.txt").write_text(
-        "they say: the interval reaches below ZERO; these ten seeds cannot tell\n"
+        "they say: the interval reaches below ZERO; these ten repeats cannot tell\n"
         "whether the trick helps!"
     ),
     "stored outputs": lambda out: shutil.copy(stored("00"), out / "x.ipynb"),

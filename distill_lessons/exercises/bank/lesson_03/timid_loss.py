@@ -43,7 +43,7 @@ exercise = Exercise(
         "Do they agree, then? Compute both softmaxes at T = 4.",
         "One mistake is in a softmax. The other is in what is summed and what is averaged.",
         "Compare both softmaxes, letter by letter. Then look up what `reduction` may be, in the "
-        'section "The loss, in six lines".',
+        'section "The loss, in a few lines".',
     ),
     cases=_pairs,
     ask=with_its_gradient,
@@ -113,6 +113,11 @@ judging = Judging(
             _reduced("sum", _same),
             "Both softmaxes are right now. But the KL is summed over the images; it has to be "
             "averaged over them.",
+        ),
+        Mistake(
+            "T² lost",
+            lambda zs, zt, T: _reduced("batchmean", _same)(zs, zt, T) / T**2,
+            "Both bugs are fixed. But the factor T² has got lost on the way.",
         ),
         Mistake("no temperature", _reduced("batchmean", lambda T: 1.0, lambda T: 1.0), _COLD),
         Mistake(
