@@ -6,10 +6,11 @@ does not hold, 2 the command cannot be carried out, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -64,10 +65,16 @@ def run(
             "and device, and say which numbers differ. Lessons that are named choose among its.",
         ),
     ] = None,
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Begin anew, even if the same run was cut off."),
+    ] = False,
 ) -> None:
     """Run lessons without a browser and write a report on them.
 
-    What every claim measured, and under which conditions, is written to results.json beside it.
+    What every claim measured, and under which conditions, is written to results.json beside it. If
+    the same command was cut off, it goes on: finished lessons are not run again, and a long
+    training continues from its last checkpoint.
     """
     with refusals():
         config = settings.load()
@@ -81,36 +88,60 @@ def run(
         many = None if seeds is None else _worlds([config.dataset], seeds, config.profile)
     if timeout is None and config.profile != "full":
         timeout = TIMEOUT
-    with refusals():
-        start = datetime.now()
-        kept = _new_folder(folder, start)
-    if many is not None:
-        record = _recorder(kept)
-        _survey(many, chosen, kept / "seeds.json", kept / "seeds.html", timeout, config, record)
-        return
-    print(config.describe())
-    from distill_lessons.course import report, running
+    from distill_lessons.course import cut_off, results
 
+    wanted = results.conditions(config, _kernel_variables())
+    wanted |= {"lessons": list(map(results.name_of, chosen)), "seeds": seeds}
+    start = datetime.now()
+    with contextlib.ExitStack() as stack:
+        with refusals():
+            opened = cut_off.folder_of(folder.parent / "runs", wanted, start, anew=anew)
+            kept, begun = stack.enter_context(opened)
+        if begun:
+            print(f"Going on with {shown(kept)}, which was cut off. (To begin anew: --anew)")
+        if many is not None:
+            _survey(many, chosen, kept / "seeds.json", kept / "seeds.html", timeout, config, kept)
+        else:
+            _run(chosen, kept, timeout, config, start)
+
+
+def _run(
+    chosen: Sequence[Path],
+    kept: Path,
+    timeout: int | None,
+    config: settings.Settings,
+    start: datetime,
+) -> None:
+    """Run lessons that are not finished yet, write the report, and exit as `run` does."""
+    from distill_lessons.course import cut_off, report, results, running
+
+    print(config.describe())
     env = _kernel_variables()
-    record = _recorder(kept)
     done: list[Result] = []
     for lesson in chosen:
-        result = _run_one(lesson, env, timeout, config.live)
+        if (before := cut_off.finished(kept, lesson, config)) is not None:
+            print(f"{lesson.stem} is done already.")
+            done.append(before)
+            continue
+        more = cut_off.checkpoints(kept, lesson, config.seed)
+        result = _run_one(lesson, env | more, timeout, config.live)
         done.append(running.keep(result, kept) if result.total else result)
         if result.interrupted:
             break
-        record(done[-1], env)
+        cut_off.record(kept, done[-1], env, _command())
     problems = report.problems(done)
     for line in problems:
         print(f"FAILED {line}")
     print(report.verdict(done))
     page = kept / "report.html"
     when = start.strftime("%Y-%m-%d %H:%M")
+    conditions = [config.describe(), f"{results.versions()}, {results.machine(config.device)}"]
     with refusals():
-        files.write(page, report.render(done, when=when, conditions=_conditions(config)))
+        files.write(page, report.render(done, when=when, conditions=conditions))
     print(f"Report: {shown(page)}")
     if done[-1].interrupted:
         raise typer.Exit(130)
+    cut_off.finish(kept)
     if problems:
         raise typer.Exit(1)
 
@@ -158,7 +189,8 @@ def _replay(
     from distill_lessons.course import replay
 
     found = replay.wanted(path, names, folder)
-    kept = _new_folder(folder, datetime.now())
+    when = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    kept = lessons.new_folder(folder.parent / "runs", when)
     if timeout is None and all(record.profile != "full" for record, _ in found):
         timeout = TIMEOUT
     same = replay.replay(
@@ -176,33 +208,8 @@ def _replay(
         raise typer.Exit(1)
 
 
-def _recorder(kept: Path) -> Callable[[Result, Mapping[str, str]], None]:
-    """Return a function that adds an executed lesson to the results of a run."""
-    from distill_lessons.course import results
-
-    records: list[results.Record] = []
-    hashes: dict[str, str] = {}
-
-    def record(result: Result, env: Mapping[str, str]) -> None:
-        config = settings.load(env)
-        same = results.conditions(config, env)
-        name = same["dataset"]
-        hashes[name] = hashes.get(name) or results.data_hash(name, config.data_dir)
-        records.append(results.record_of(result, hashes[name], same, _command()))
-        try:
-            results.write(kept / results.FILE, records)
-        except OSError as error:  # the run goes on: its report may yet find room
-            print(f"The results of {result.lesson.stem} could not be written: {error}.")
-
-    return record
-
-
 def _command() -> str:
     return shlex.join(["distill-lessons", *sys.argv[1:]])
-
-
-def _new_folder(folder: Path, start: datetime) -> Path:
-    return lessons.new_folder(folder.parent / "runs", start.strftime("%Y-%m-%d-%H%M%S"))
 
 
 def lessons_folder() -> Path:
@@ -232,16 +239,22 @@ def _survey(
     drawn: Path,
     timeout: int | None,
     config: settings.Settings,
-    record: Callable[[Result, Mapping[str, str]], None] = lambda result, env: None,
+    run_folder: Path | None = None,
 ) -> None:
-    """Run lessons in several worlds, print what does not hold, and exit as `run` does."""
-    from distill_lessons.course import survey
+    """Run lessons in several worlds, print what does not hold, and exit as `run` does.
+
+    With the folder of a run, each lesson is recorded there, and one that was cut off goes on.
+    """
+    from distill_lessons.course import cut_off, survey
     from distill_lessons.course.atlas import read
 
     def execute(lesson: Path, env: dict[str, str]) -> Result:
-        result = _run_one(lesson, env, timeout, config.live)
+        if run_folder is None:
+            return _run_one(lesson, env, timeout, config.live)
+        more = cut_off.checkpoints(run_folder, lesson, int(env["DISTILL_SEED"]))
+        result = _run_one(lesson, env | more, timeout, config.live)
         if not result.interrupted:
-            record(result, env)
+            cut_off.record(run_folder, result, env, _command())
         return result
 
     with refusals():
@@ -265,6 +278,8 @@ def _survey(
     print(f"Claims: {shown(kept)}. Page: {shown(drawn)}")
     if not whole:
         raise typer.Exit(130)
+    if run_folder is not None:
+        cut_off.finish(run_folder)
     if problems:
         raise typer.Exit(1)
 
@@ -281,9 +296,3 @@ def _run_one(lesson: Path, env: dict[str, str], timeout: int | None, progress: b
             bar.update(done - bar.n)
 
         return running.execute(lesson, env=env, timeout=timeout, on_cell=on_cell)
-
-
-def _conditions(config: settings.Settings) -> list[str]:
-    from distill_lessons.course import results
-
-    return [config.describe(), f"{results.versions()}, {results.machine(config.device)}"]
