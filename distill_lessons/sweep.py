@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from distill_lessons import evaluation, losses
 from distill_lessons.claims import Effect, mean_effect
 from distill_lessons.data import Split
+from distill_lessons.fast.spread import spread
 from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.settings import whole_number
 from distill_lessons.tensors import check_function, check_rows, check_type
 
 
@@ -31,11 +34,14 @@ def sweep(
     steps: int,
     rows: Tensor | None = None,
     measured_rows: Tensor | None = None,
+    jobs: int | None = None,
+    chunk: int = 64,
     **fit_arguments: Any,
 ) -> pd.DataFrame:
     """Distil a student for every combination of seed, T and alpha, and measure each.
 
-    A seed may have images and a teacher of its own, as those of `fast.repeats`.
+    A seed may have images and a teacher of its own, as those of `fast.repeats`. With `jobs` the
+    training is spread over processes, or over the machines of a cluster; the numbers are the same.
 
     Args:
         build: makes the untrained student of a seed, such as ``lambda s: mlp(shape, 10, (32,),
@@ -50,6 +56,10 @@ def sweep(
         steps: optimiser steps of every student.
         rows: the images that a seed's students may see, indices ``(R, n)``; by default all.
         measured_rows: the images on which they are measured, ``(R, m)``; by default all.
+        jobs: how many processes share the training; -1 for one per core, or for all workers of the
+            cluster that ``joblib.parallel_config`` names. By default this process does it alone. A
+            share that a killed worker leaves is done again.
+        chunk: how many students run at once, see `fit_many`; with `jobs` they are one share.
         **fit_arguments: go to `fit_many`.
 
     Returns:
@@ -80,21 +90,36 @@ def sweep(
             ("measured_rows", measured_rows, len(measure)),
         )
     )
-    if isinstance(z_teacher, Tensor) and z_teacher.ndim == 3:
+    own = isinstance(z_teacher, Tensor) and z_teacher.ndim == 3
+    if own:
         z_teacher = z_teacher.repeat_interleave(n_cells, 0)
-    fit_many(
-        students,
-        transfer,
-        z_teacher,
-        steps=steps,
-        T=run_Ts,
-        alpha=run_alphas,
-        seeds=run_seeds,
-        rows=rows,
-        **fit_arguments,
-    )
+    chunk = whole_number("chunk", chunk)
+
+    parts = [
+        {
+            "students": students[part],
+            "z_teacher": z_teacher[part] if own else z_teacher,
+            "T": run_Ts[part],
+            "alpha": run_alphas[part],
+            "seeds": run_seeds[part],
+            "rows": None if rows is None else rows[part],
+        }
+        for part in _parts(len(grid), len(grid) if jobs is None else chunk)
+    ]
+    train = partial(_train, split=transfer, steps=steps, chunk=chunk, **fit_arguments)
+    students = list(itertools.chain(*spread(train, parts, jobs)))
     frame = pd.DataFrame(grid, columns=["seed", "T", "alpha"])
     return frame.join(measure_many(students, measure, measured_rows))
+
+
+def _train(part: dict[str, Any], **same: Any) -> list[nn.Module]:
+    fit_many(**part, **same)
+    students: list[nn.Module] = part["students"]
+    return students
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, n, size)]
 
 
 def measure_many(

@@ -147,6 +147,7 @@ TABLE = {
         lambda: {
             "build": net, "transfer": split(), "z_teacher": Z, "measure": split(), "Ts": [2.0],
             "alphas": [0.5], "seeds": [0], "steps": 2, "rows": None, "measured_rows": None,
+            "jobs": None, "chunk": 64,
         },
         {
             "build": FUNCTION | refused(none=None, no_net=lambda seed: 3),
@@ -159,6 +160,8 @@ TABLE = {
             "steps": COUNT,
             "rows": ROWS_OF_ONE,
             "measured_rows": ROWS_OF_ONE,
+            "jobs": refused(zero=0, below=-2, text="2", fraction=1.5),
+            "chunk": COUNT | made(FINE, huge=lambda good: 10**9),
         },
     ),
     "sweep.measure_many": Row(
