@@ -135,7 +135,8 @@ def test_a_file_that_is_no_notebook_is_a_failure(course: Path) -> None:
     result = invoke("run")
     assert result.exit_code == 1
     assert "FAILED 01_broken: the file is not a readable notebook" in result.stdout
-    assert [f.name for f in report_of(result).parent.iterdir()] == ["report.html"]
+    names = sorted(f.name for f in report_of(result).parent.iterdir())
+    assert names == ["report.html", "results.json"]
 
 
 def raw(cells: Any) -> str:
