@@ -162,7 +162,21 @@ def test_a_stored_figure_is_sharper_than_it_is_shown_and_keeps_its_colours(monke
     picture = Image.open(BytesIO(b64decode(data)))
     assert kind == picture.format.lower() == "webp"
     assert picture.width >= 1.5 * int(width)
-    assert (0xD5, 0x5E, 0x00) in {colour for _, colour in picture.getcolors(10**6)}
+    shown_colours = np.array([colour for _, colour in picture.getcolors(10**6)])
+    assert np.abs(shown_colours - (0xD5, 0x5E, 0x00)).max(1).min() <= 4
+    assert np.abs(shown_colours - 255).max(1).min() == 0
+
+
+def test_a_colour_bar_is_stored_in_even_steps(monkeypatch):
+    axes = plots.attribution_maps([np.eye(2) - 0.5], ["m"], title="Title")
+    markup, _ = shown(monkeypatch, axes, "A map of attributions with its bar.")
+    (data,) = re.findall(r'image/webp;base64,([^"]*)"', markup)
+    pixels = np.asarray(Image.open(BytesIO(b64decode(data))).convert("RGB")).astype(int)
+    bars = [pixels[:, x] for x in range(pixels.shape[1])]
+    bar = max(bars, key=lambda column: len(np.unique(column, axis=0)))
+    inside = bar[len(bar) // 4 : -len(bar) // 4]  # neither frame nor title
+    assert np.abs(np.diff(inside, axis=0)).max() <= 17  # two of the 32 levels
+    assert len(np.unique(bar, axis=0)) > 80
 
 
 def test_gain_and_harm_differ_in_colour_and_in_marker():
