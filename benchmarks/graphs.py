@@ -52,7 +52,7 @@ def _train(nets: list[nn.Sequential], split: Split, steps: int, batch: int) -> N
 def compare(
     device: torch.device,
     steps: int,
-    repeats: int = 3,
+    repeats: int,
     seconds: Callable[[str, torch.device, int], float] = seconds_per_step,
 ) -> list[dict[str, Any]]:
     """Return one row a case: seconds a step with and without graphs, and their ratio."""
@@ -79,10 +79,10 @@ def compare(
     return rows
 
 
-def main(out: str, device: str, steps: int) -> None:
+def main(out: str, device: str, steps: int, repeats: int) -> None:
     """Write the comparison to a file."""
     os.environ["DISTILL_LIVE"] = "0"
     place = torch.device(device)
-    rows = compare(place, steps)
+    rows = compare(place, steps, repeats)
     content = {"machine": machine(place, torch.get_num_threads()), "steps": steps, "rows": rows}
     files.write(Path(out), json.dumps(content, indent=1, ensure_ascii=False) + "\n")

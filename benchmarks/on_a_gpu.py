@@ -57,8 +57,8 @@ class Outcome:
 
 def plan(out: Path, *, dry: bool) -> list[Step]:
     """Return the steps; with `dry` on the CPU and in tiny sizes, where times mean nothing."""
-    device, steps = ("cpu", 4) if dry else ("cuda", 600)
-    arguments = f"{str(out / 'graphs.json')!r}, {device!r}, {steps}"
+    device, steps, repeats = ("cpu", 2, 1) if dry else ("cuda", 600, 3)
+    arguments = f"{str(out / 'graphs.json')!r}, {device!r}, {steps}, {repeats}"
     graphs = f"from benchmarks import graphs; graphs.main({arguments})"
     tests = ("tests/test_captured_on_gpu.py",)
     table = ("--device", device, "--out", str(out / "benchmarks"))
