@@ -34,7 +34,8 @@ def filled(lesson: str, sources: dict[str, str], folder: Path) -> Path:
 def executed(path: Path, **env: str) -> running.Result:
     """Run a notebook without a person, to its end or to the first error."""
     given = os.environ | {"PYTHONPATH": str(ROOT), "DISTILL_LIVE": "0", "DISTILL_RECORD": "0"} | env
-    return running.execute(path, env=given, timeout=180)
+    # A cell that hangs ends the run; on a busy machine one that works may take minutes.
+    return running.execute(path, env=given, timeout=900)
 
 
 def of_whom(result: running.Result) -> set[str]:
