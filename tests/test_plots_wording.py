@@ -161,7 +161,7 @@ def test_a_stored_figure_is_sharper_than_it_is_shown_and_keeps_its_colours(monke
     kind, data, width = re.findall(r'image/(\w+);base64,([^"]*)" width="(\d+)"', markup)[0]
     picture = Image.open(BytesIO(b64decode(data)))
     assert kind == picture.format.lower() == "webp"
-    assert picture.width >= 1.5 * int(width)
+    assert picture.width >= 1.25 * int(width)
     shown_colours = np.array([colour for _, colour in picture.getcolors(10**6)])
     assert np.abs(shown_colours - (0xD5, 0x5E, 0x00)).max(1).min() <= 4
     assert np.abs(shown_colours - 255).max(1).min() == 0

@@ -44,7 +44,7 @@ ROLES = {
 SEQUENTIAL = "viridis"
 # Pixels of a stored figure for each one that it takes on the page, and for each of its 90 to the
 # inch: sharp on screens of high resolution, and large enough on a projector.
-SHARPNESS, DENSITY = 1.6, 2
+SHARPNESS, DENSITY = 1.28, 1.6
 FIVE_BITS = [round(round(value * 31 / 255) * 255 / 31) for value in range(256)]
 NEGATIVE = re.compile(r"(?<![\w.-])-(?=\d)")
 

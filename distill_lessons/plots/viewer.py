@@ -21,7 +21,7 @@ from distill_lessons.plots.widgets import with_script
 INSTEAD = "Run this cell in Jupyter to choose image, class and method; the figure below shows some."
 FINEST = 32767  # steps of an attribution on either side of zero
 # What the attributions may take in the notebook, in bytes: a stored lesson is read on the web.
-MOST_LIVE, MOST_STORED = 1_000_000, 50_000
+MOST_LIVE, MOST_STORED = 1_000_000, 30_000
 
 
 def explanation_viewer(
