@@ -147,7 +147,9 @@ def attribution_maps(
     for ax, text in zip(axes[0], ["image"] * first + list(titles), strict=True):
         ax.set_title(text, fontsize=11, fontweight="normal", loc="center")
     label = label.replace(" (", "\n(") if n_rows == 1 else label  # no longer than the bar
-    figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
+    bar = figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
+    if grid.min() >= 0:
+        bar.ax.set_ylim(0, limit)  # no colours that no map has
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     if grid.shape[0] * grid.shape[1] <= wording.MOST_MAPS:
         for name, row in zip(rows or [""] * n_rows, grid, strict=True):
