@@ -449,6 +449,9 @@ UNCHECKED = {
     "explain.similarity.by_class": "called by compare_attributions",
     "explain.shap_adapters.estimate_rows": "called by shap_values",
     "explain.shap_adapters.wrapped": "called by shap_values",
+    "explain.sampled.kernel": "called by shap_values",
+    "explain.sampled.permutation": "called by shap_values",
+    "explain.sampled.played": "called by shap_values",
     "explain.shapley.image_game": "called by exact",
 }
 (

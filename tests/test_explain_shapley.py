@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 from torch import nn
 
-from distill_lessons.explain import forward, groups, shap_adapters
+from distill_lessons.explain import forward, groups, sampled
 from distill_lessons.explain.additive import checked
 from distill_lessons.explain.rescale import relu_stack
 from distill_lessons.explain.shap_adapters import estimate_rows, shap_values
@@ -329,7 +329,7 @@ def test_one_round_of_orders_is_exact_where_players_meet_in_pairs(n):
         inside = np.asarray(masks, dtype=float)
         return np.stack([inside @ alone[0], np.einsum("si,ij,sj->s", inside, pairs, inside)], 1)
 
-    found = shap_adapters._permutation(game, n, rounds=1, seed=0)
+    found = sampled.permutation(game, n, rounds=1, seed=0)
     np.testing.assert_allclose(found, shapley_of_game(game(coalitions(n))), atol=1e-12)
 
 
@@ -337,7 +337,7 @@ def test_all_orders_of_three_players_come_up_equally_often():
     def game(masks):
         return np.asarray(masks).all(1)[:, None] * 1.0  # it takes all three
 
-    found = shap_adapters._permutation(game, 3, rounds=3000, seed=0)
+    found = sampled.permutation(game, 3, rounds=3000, seed=0)
     np.testing.assert_allclose(found[:, 0], 1 / 3, atol=0.04)  # five standard errors
 
 

@@ -3,8 +3,7 @@
 What every adapter sees to: the background is given by the caller and used to the last row; centred
 logits are explained unless asked otherwise; the model that shap hooks is a copy; global random
 states are put back; the additivity gap is measured and judged. Kernel and permutation, which is our
-own, play the game of `shapley.image_game`, so they also explain regions and compare with exact
-values.
+own, are in `sampled`.
 Knows nothing about whether an explanation is faithful (see `quality`).
 """
 
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -21,13 +19,13 @@ from torch import Tensor, nn
 
 from distill_lessons import seeds
 from distill_lessons.evaluation import refusing_in_place
-from distill_lessons.explain import forward
+from distill_lessons.explain import forward, sampled
 from distill_lessons.explain.additive import Explanation, checked, explained, prepare
 from distill_lessons.explain.arrays import Array
 from distill_lessons.explain.checks import check_explainable
 from distill_lessons.explain.groups import Groups, as_groups, singles
 from distill_lessons.explain.rescale import relu_stack, rescale
-from distill_lessons.explain.shapley import Game, exact, image_game
+from distill_lessons.explain.shapley import exact
 from distill_lessons.settings import number, one_of, whole_number
 from distill_lessons.tensors import check_numbers
 
@@ -124,10 +122,10 @@ def shap_values(
         values = _gradient(wrapped(net, k, output), x, background, samples, seed)
     else:
         forward.announce_rows(f"{method} SHAP", net, x, rows)
-        solve = partial(_kernel, samples=samples, l1_reg=l1_reg, seed=seed)
+        solve = partial(sampled.kernel, samples=samples, l1_reg=l1_reg, seed=seed)
         if method == "permutation":
-            solve = partial(_permutation, rounds=samples, seed=seed)
-        values, rows = _played(net, x, background, groups, solve, k, output, memory)
+            solve = partial(sampled.permutation, rounds=samples, seed=seed)
+        values, rows = sampled.played(net, x, background, groups, solve, k, output, memory)
     values = values.reshape(len(x), -1, k)
     if regions is None:
         values = values.reshape(len(x), *shape, k)
@@ -231,71 +229,6 @@ def _gradient(net: nn.Module, x: Tensor, background: Tensor, samples: int, seed:
     with forward.private_randomness(seed, x.device), refusing_in_place():
         explainer = shap.GradientExplainer(nn.Sequential(_Clone(), net), background)
         return np.asarray(explainer.shap_values(x, nsamples=samples, rseed=seed), dtype=np.float64)
-
-
-TableGame = Callable[[Array], Array]
-
-
-def _played(
-    net: nn.Module,
-    x: Tensor,
-    background: Tensor,
-    groups: list[Array],
-    solve: Callable[[TableGame, int], Array],
-    k: int,
-    output: str,
-    memory: float,
-) -> tuple[Array, int]:
-    """Let `solve` explain each image's game; return values `(N, R, K)` and the rows that it took.
-
-    shap sees a table with one row, "all players in", and one background row, "all out". The real
-    background is averaged inside the game, so no masker can leave out rows.
-    """
-    values, rows = np.zeros((len(x), len(groups), k)), 0
-    for i in range(len(x)):
-        # Players that equal the whole background change nothing; leaving them out saves samples.
-        differs = (x[i] != background).flatten(1).any(0).cpu().numpy()
-        active = [r for r, group in enumerate(groups) if differs[group].any()]
-        if not active:
-            continue
-        game = image_game(net, x[i : i + 1], background, groups, output=output, memory=memory)
-
-        def play(table: Array, game: Game = game, active: list[int] = active) -> Array:
-            nonlocal rows
-            rows += len(table) * len(background)
-            masks = np.ones((len(table), len(groups)), dtype=bool)
-            masks[:, active] = np.asarray(table) > 0.5
-            values = game(torch.from_numpy(masks).to(x.device))
-            return np.asarray(values[:, 0].cpu().numpy())
-
-        values[i, active] = solve(play, len(active))
-    return values, rows
-
-
-def _kernel(game: TableGame, n: int, *, samples: int, l1_reg: float | str, seed: int) -> Array:
-    import shap
-
-    with forward.private_randomness(seed):
-        explainer = shap.KernelExplainer(game, np.zeros((1, n)))
-        found = explainer.shap_values(np.ones((1, n)), nsamples=samples, l1_reg=l1_reg, silent=True)
-    return np.asarray(found[0])
-
-
-def _permutation(game: TableGame, n: int, *, rounds: int, seed: int) -> Array:
-    """Sample orders of arrival in pairs: players join in an order, then leave in the same one.
-
-    Leaving first is arriving last, so a round is an order and its reverse, as in shap's explainer;
-    that one compiles itself in every process, for longer than a lesson asks it.
-    """
-    dice = np.random.default_rng(seed)
-    step = np.arange(2 * n + 1)[:, None]
-    gains = []
-    for _ in range(rounds):
-        rank = dice.permutation(n)  # the place of each player in this order
-        values = game((rank < step) & (rank >= step - n))  # (2n + 1, K), from nobody to nobody
-        moved = np.diff(values, axis=0)
-        gains.append((moved[rank] - moved[n + rank]) / 2)
-    return np.asarray(np.mean(gains, axis=0))
 
 
 def _reshaped(found: Explanation, shape: tuple[int, ...]) -> Explanation:
