@@ -136,6 +136,9 @@ def test_an_interval_refuses_what_was_not_measured(bad: float) -> None:
         ),
         (Effect(-0.004, -0.01, 0.002, 3, 1, "points"),
          "-0.4 points, 95 % interval [-1.0, +0.2], 3 seeds, 1 win"),
+        # just clear of zero: it does not read as if it met it
+        (Effect(-0.006, -0.011, -0.0004, 10, 0, "points"),
+         "-0.6 points, 95 % interval [-1.1, -0.04], 10 seeds, 0 wins"),
         (Effect(0.981, 0.981, 0.981, unit="%"), "98.1 %"),
         (Effect(1.25e-3, 1.25e-3, 1.25e-3, unit="s"), "0.00125 s"),
         (Effect(0.5, 0.4, 0.6, 5), "0.5, 95 % interval [0.4, 0.6], 5 seeds"),

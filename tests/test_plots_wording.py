@@ -184,14 +184,16 @@ def test_gain_and_harm_differ_in_colour_and_in_marker():
         "gain": Effect(2, 1, 3, 5),
         "harm": Effect(-2, -3, -1, 5),
         "none": Effect(0, -1, 1, 5),
+        "hardly": Effect(2, 0.04, 4, 5),
     }
     ax = plots.forest(effects, "Title", xlabel="x")
     looks = [
         (line.get_color(), line.get_marker()) for line in ax.lines if line.get_marker() in "><o"
     ]
-    assert len(looks) == 3 == len({colour for colour, _ in looks}) == len({m for _, m in looks})
+    assert looks[3] == looks[0]
+    assert len({colour for colour, _ in looks}) == len({m for _, m in looks}) == 3
     assert [text.get_text() for text in ax.texts] == [
-        "+2.0 [+1.0, +3.0]", "−2.0 [−3.0, −1.0]", "0 [−1.0, +1.0]",
+        "+2.0 [+1.0, +3.0]", "−2.0 [−3.0, −1.0]", "0 [−1.0, +1.0]", "+2.0 [+0.04, +4.0]",
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ that the number must respect. Learning, it says "holds" or "does not hold here";
 *finding*, an exact one as a *check*. Knows nothing about models or training.
 """
 
-from distill_lessons.claims.effects import UNITS, Effect, mean_effect, share_effect
+from distill_lessons.claims.effects import UNITS, Effect, mean_effect, rounded, share_effect
 from distill_lessons.claims.showing import MIME, Shown
 from distill_lessons.claims.statements import Claim, ClaimFailed, claim, finding
 
@@ -20,5 +20,6 @@ __all__ = [
     "claim",
     "finding",
     "mean_effect",
+    "rounded",
     "share_effect",
 ]

@@ -49,9 +49,11 @@ class Effect:
         factor = UNITS[self.unit][0]
         sign = "+" if self.unit == "points" else ""
         scaled = value * factor
-        if factor == 100:
-            return f"{round(scaled, 1) + 0.0:{sign}.1f}"  # + 0.0 turns -0.0 into 0.0
-        return f"{scaled:{sign}.4g}"
+        return rounded(scaled, 1, sign, self._clear) if factor == 100 else f"{scaled:{sign}.4g}"
+
+    @property
+    def _clear(self) -> bool:
+        return self.n > 1 and (self.low > 0 or self.high < 0)
 
     def __str__(self) -> str:
         """Return for example ``+9.4 points, 95 % interval [+8.1, +10.7], 16 seeds, 16 wins``."""
@@ -64,6 +66,24 @@ class Effect:
         if self.wins is not None:
             text += f", {self.wins} win" + ("" if self.wins == 1 else "s")
         return text
+
+
+def rounded(value: float, digits: int, sign: str = "+", clear: bool = False) -> str:
+    """Return a number with so many decimals.
+
+    Args:
+        value: the number.
+        digits: how many decimals.
+        sign: "+" to write the sign of a positive number too, "" not to.
+        clear: whether it belongs to an interval clear of zero: then none of its ends may read as 0.
+
+    >>> rounded(-1.23, 1), rounded(-0.04, 1), rounded(-0.04, 1, clear=True)
+    ('-1.2', '+0.0', '-0.04')
+    """
+    text = f"{value:{sign}.{digits}f}"
+    if float(text) != 0:
+        return text
+    return f"{value:{sign}.1g}" if clear and value else f"{0.0:{sign}.{digits}f}"
 
 
 def mean_effect(

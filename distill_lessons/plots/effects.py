@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from distill_lessons.claims import UNITS, Effect
+from distill_lessons.claims import UNITS, Effect, rounded
 from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES, say_cut
 
@@ -39,9 +39,9 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
     widest = max(UNITS[e.unit][0] * max(abs(e.low), abs(e.high)) for e in effects.values())
     digits = 1 if widest >= 2 else 2 if widest >= 0.3 else 3
 
-    def written(number: float) -> str:
-        rounded = round(number, digits) + 0.0  # no "−0.0"
-        return f"{rounded:+.{digits}f}".replace("-", "−") if rounded else "0"
+    def written(number: float, clear: bool) -> str:
+        text = rounded(number, digits, clear=clear)
+        return text.replace("-", "−") if float(text) else "0"
 
     for at, (name, effect) in enumerate(effects.items()):
         factor, (color, _, marker) = UNITS[effect.unit][0], SIDES[sides[name]]
@@ -49,8 +49,9 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
         ax.errorbar(
             value, at, xerr=[[value - low], [high - value]], color=color, marker=marker, capsize=4
         )
+        mean, start, end = (written(x, sides[name] != "at") for x in (value, low, high))
         ax.annotate(
-            f"{written(value)} [{written(low)}, {written(high)}]", (1.02, at), fontsize=10.5,
+            f"{mean} [{start}, {end}]", (1.02, at), fontsize=10.5,
             xycoords=("axes fraction", "data"), va="center", color=color, annotation_clip=False,
         )  # fmt: skip
     ax.set_yticks(range(len(effects)), labels=list(effects))
