@@ -70,7 +70,7 @@ _ENTRIES = (
         "fixed beforehand, say whether its confidence can be believed",
         names="loss_of_ignorance training_step accepted_epoch which_epoch batched_accuracy "
         "calibration_error",
-        seconds=(34, 15),
+        seconds=(34, 13),
     ),
     Lesson(
         "02_soft_targets",
@@ -79,7 +79,7 @@ _ENTRIES = (
         goal="compute soft targets at a temperature without overflow, say what they hold beyond "
         "the label, and test that it is knowledge and not noise",
         names="odds_at_four temperature_softmax entropy_slope targets_from_file nearness doubt",
-        seconds=(31, 13),
+        seconds=(33, 13),
     ),
     Lesson(
         "03_kd_loss_derivation",
@@ -88,7 +88,7 @@ _ENTRIES = (
         goal="derive the distillation loss and its gradient, say where T² comes from, and "
         "recognise the classic mistakes by what they do to the numbers",
         names="mean_kl my_kd_loss soft_gradient alpha_to_set which_run timid_loss student_step",
-        seconds=(44, 11),
+        seconds=(49, 11),
     ),
     Lesson(
         "04_distillation_runs",
@@ -98,7 +98,7 @@ _ENTRIES = (
         "shows where a gain comes from; say when distillation does not help",
         names="index_step paired_interval shuffle_wrong missing_control class_bias "
         "chosen_on_test at_one",
-        seconds=(67, 12),
+        seconds=(64, 9),
     ),
     Lesson(
         "05_permutation_importance",
@@ -107,7 +107,7 @@ _ENTRIES = (
         goal="measure permutation importance with its interval, and say what correlated inputs do "
         "to it",
         names="shuffle_group loss_rises row_together postal_code exact_importance importance_of_x1",
-        seconds=(60, 9),
+        seconds=(62, 9),
     ),
     Lesson(
         "06_shap_explanations",
@@ -116,7 +116,7 @@ _ENTRIES = (
         goal="compute Shapley values exactly where that is possible, and judge a fast method by "
         "its error and not by additivity",
         names="ann_gets shapley_share coalition_value traces_of_a_three it_adds_up build_net",
-        seconds=(70, 14),
+        seconds=(58, 14),
     ),
     Lesson(
         "07_student_and_teacher_explained",
@@ -126,7 +126,7 @@ _ENTRIES = (
         "similarity alone does not carry",
         names="map_cosine this_image agreements which_student deletion_curve blind_audit "
         "like_the_digit",
-        seconds=(55, 6),
+        seconds=(56, 6),
     ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
