@@ -6,26 +6,28 @@ import os
 import re
 from pathlib import Path
 
+import labs
 import nbformat
 
 from distill_lessons.course import running
 from distill_lessons.exercises import catalogue, cells
 
-ROOT = Path(__file__).parents[1]
-
 
 def filled(lesson: str, sources: dict[str, str], folder: Path) -> Path:
-    (stored,) = (ROOT / "notebooks").glob(f"{lesson}_*.ipynb")
-    notebook = nbformat.read(stored, as_version=4)
+    notebook = stored(lesson)
     cells.fill(notebook, sources)
-    path = folder / stored.name
+    path = folder / labs.stored(lesson).name
     nbformat.write(notebook, path)
     return path
 
 
 def executed(path: Path, **env: str) -> running.Result:
     """Run a notebook without a person, to its end or to the first error."""
-    given = os.environ | {"PYTHONPATH": str(ROOT), "DISTILL_LIVE": "0", "DISTILL_RECORD": "0"} | env
+    given = (
+        os.environ
+        | {"PYTHONPATH": str(labs.ROOT), "DISTILL_LIVE": "0", "DISTILL_RECORD": "0"}
+        | env
+    )
     # A cell that hangs ends the run; on a busy machine one that works may take minutes.
     return running.execute(path, env=given, timeout=900)
 
@@ -55,12 +57,7 @@ def used(lesson: str) -> list[str]:
 
 
 def stored(lesson: str) -> nbformat.NotebookNode:
-    (path,) = (ROOT / "notebooks").glob(f"{lesson}_*.ipynb")
-    return nbformat.read(path, as_version=4)
-
-
-def solutions(lesson: str) -> dict[str, str]:
-    return {name: made.solved_by.code for name, made in catalogue.of_lesson(lesson).items()}
+    return nbformat.read(labs.stored(lesson), as_version=4)
 
 
 def spoiled(lesson: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from nbformat import v4
+from small_course import installed, write
 from typer.testing import CliRunner
 
 from distill_lessons import claims
@@ -34,14 +35,6 @@ def executed(lesson: Path, *found: Claim, failure: running.Failure | None = None
     outputs = [v4.new_output("display_data", Shown((c,))._repr_mimebundle_()) for c in found]
     notebook = v4.new_notebook(cells=[v4.new_code_cell("claim()", outputs=outputs)])
     return running.Result(lesson, notebook, 1.0, 1, 1, failure)
-
-
-def notebook(folder: Path, name: str, *sources: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.ipynb"
-    cells = [v4.new_code_cell(source) for source in sources]
-    path.write_text(json.dumps(v4.new_notebook(cells=cells)))
-    return path
 
 
 class Stub:
@@ -91,7 +84,7 @@ def test_a_verdict_says_whether_the_interval_decides(
 
 
 def test_what_was_measured_comes_back_from_the_file(tmp_path: Path) -> None:
-    kept, chosen = tmp_path / "atlas.json", [notebook(tmp_path, "04_runs", "claim()")]
+    kept, chosen = tmp_path / "atlas.json", [write(tmp_path, "04_runs", "claim()")]
     assert collect(kept, chosen, Stub({"mnist": [LOST, EXACT]}))
     runs = atlas.read(kept)
     assert [(run.lesson, str(run.world)) for run in runs] == [
@@ -108,7 +101,7 @@ def test_what_was_measured_comes_back_from_the_file(tmp_path: Path) -> None:
 
 def test_a_survey_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     kept = tmp_path / "atlas.json"
-    chosen = [notebook(tmp_path, name, name) for name in ("04_runs", "05_more")]
+    chosen = [write(tmp_path, name, name) for name in ("04_runs", "05_more")]
     worlds = DIGITS[:1]
 
     def stopped(lesson: Path, env: dict[str, str]) -> running.Result:
@@ -133,9 +126,9 @@ def test_a_killed_command_goes_on_and_runs_nothing_twice(tmp_path: Path) -> None
         "from distill_lessons.claims import claim\nclaim('Two is more.', 2.0, above=1)\n"
         f"open({str(log)!r}, 'a').write('%s ')\n"
     )
-    notebook(folder, "01_first", body % "first")
+    write(folder, "01_first", body % "first")
     wait = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.05)"
-    notebook(folder, "02_second", body % "second", wait)
+    write(folder, "02_second", body % "second", wait)
     command = [sys.executable, "-m", "distill_lessons", "atlas", "01_first", "02_second",
                "--data", "digits", "--out", "atlas.json"]  # fmt: skip
     env = {k: v for k, v in os.environ.items() if not k.startswith("DISTILL_")}
@@ -156,21 +149,21 @@ def test_a_killed_command_goes_on_and_runs_nothing_twice(tmp_path: Path) -> None
 
 def test_a_lesson_is_measured_anew_when_its_code_changes_but_not_its_text(tmp_path: Path) -> None:
     kept, stub = tmp_path / "atlas.json", Stub({})
-    path = notebook(tmp_path, "04_runs", "one")
+    path = write(tmp_path, "04_runs", "one")
     collect(kept, [path], stub, DIGITS[:1])
     cells = [v4.new_markdown_cell("Words."), v4.new_code_cell("one")]
     cells.append(v4.new_code_cell("mine", metadata={"nbgrader": {}}))
     path.write_text(json.dumps(v4.new_notebook(cells=cells)))
     collect(kept, [path], stub, DIGITS[:1])
     assert len(stub.asked) == 1
-    notebook(tmp_path, "04_runs", "two")
+    write(tmp_path, "04_runs", "two")
     collect(kept, [path], stub, DIGITS[:1])
     assert len(stub.asked) == 2
     assert len(atlas.read(kept)) == 1
 
 
 def test_a_lesson_that_stopped_is_kept_with_its_reason_and_tried_again(tmp_path: Path) -> None:
-    kept, path = tmp_path / "atlas.json", notebook(tmp_path, "04_runs", "one")
+    kept, path = tmp_path / "atlas.json", write(tmp_path, "04_runs", "one")
     failure = running.Failure(3, "x", "ValueError: no")
     collect(kept, [path], lambda lesson, env: executed(lesson, WON, failure=failure), DIGITS[:1])
     runs = atlas.read(kept)
@@ -186,7 +179,7 @@ def test_what_is_no_atlas_is_refused_and_left_alone(tmp_path: Path) -> None:
     kept = tmp_path / "atlas.json"
     kept.write_text('{"runs": [{"lesson": "04"}]}')
     with pytest.raises(ValueError, match="is not an atlas of claims"):
-        collect(kept, [notebook(tmp_path, "04_runs", "x")], Stub({}))
+        collect(kept, [write(tmp_path, "04_runs", "x")], Stub({}))
     assert kept.read_text() == '{"runs": [{"lesson": "04"}]}'
 
 
@@ -233,7 +226,7 @@ class Cells(HTMLParser):
 
 
 def pictured(tmp_path: Path, *found: Claim) -> list[tuple[str, str]]:
-    path, kept = notebook(tmp_path, "04_runs", "x"), tmp_path / "atlas.json"
+    path, kept = write(tmp_path, "04_runs", "x"), tmp_path / "atlas.json"
     kept.unlink(missing_ok=True)
     collect(kept, [path], Stub({"mnist": list(found)}))
     return Cells(survey.render(atlas.read(kept))).found
@@ -250,7 +243,7 @@ def test_a_claim_made_false_changes_its_square(tmp_path: Path) -> None:
 
 
 def test_the_page_escapes_what_claims_say(tmp_path: Path) -> None:
-    path, kept = notebook(tmp_path, "04_runs", "x"), tmp_path / "atlas.json"
+    path, kept = write(tmp_path, "04_runs", "x"), tmp_path / "atlas.json"
     odd = Claim("<script>A</script> wins.", WON.effect, 0.05, None)
     collect(kept, [path], Stub({"digits": [odd]}), DIGITS)
     page = survey.render(atlas.read(kept))
@@ -260,7 +253,7 @@ def test_the_page_escapes_what_claims_say(tmp_path: Path) -> None:
 
 @pytest.fixture
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, kept = notebook(tmp_path, "04_runs", "x"), tmp_path / "known.json"
+    path, kept = write(tmp_path, "04_runs", "x"), tmp_path / "known.json"
     collect(kept, [path], Stub({"mnist": [LOST, EXACT]}))
     runs = atlas.read(kept)
     monkeypatch.setattr(atlas, "_kept", lambda: runs)
@@ -345,25 +338,19 @@ def test_the_workflow_runs_five_seeds_as_the_readme_says() -> None:
 def test_run_at_several_seeds_writes_one_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in os.environ if name.startswith("DISTILL_")]:
-        monkeypatch.delenv(name)
+    bundled = installed(tmp_path, monkeypatch)
     monkeypatch.setenv("DISTILL_LIVE", "0")
-    bundled = tmp_path / "installed"
-    monkeypatch.setattr(lessons, "bundled", lambda: (bundled, False))
-    notebook(
+    write(
         bundled,
         "01_first",
         "from distill_lessons import settings\nfrom distill_lessons.claims import claim",
         "claim('The seed is small.', settings.load().seed, below=1)",
     )
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.chdir(home)
     result = CliRunner().invoke(cli.app, ["run", "--seeds", "0-1"])
     assert result.exit_code == 1, result.output
     assert "01_first, digits, seed 0: 1 of 1 claims hold" in result.output
     line = "FAILED 01, digits, seed 1: fails: The seed is small. Measured 1, needed below 1."
     assert line in result.output
-    (page,) = home.glob("runs/*/seeds.html")
+    (page,) = Path("runs").glob("*/seeds.html")
     assert [kind for kind, _ in Cells(page.read_text(encoding="utf-8")).found] == ["holds", "fails"]
     assert CliRunner().invoke(cli.app, ["run", "--seeds", "x"]).exit_code == 2

@@ -15,8 +15,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from labs import invoke
 from nbformat import v4
-from typer.testing import CliRunner, Result
+from small_course import command_line, installed, write
+from typer.testing import Result
 
 from distill_lessons import __version__, files
 from distill_lessons.course import checking, cli, doctor, kernel, lessons, running
@@ -34,31 +36,10 @@ FIGURE = (
 )
 
 
-def write(folder: Path, name: str, *sources: str | Any) -> Path:
-    cells = [v4.new_code_cell(s) if isinstance(s, str) else s for s in sources]
-    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.ipynb"
-    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
-    return path
-
-
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A learner's folder, with a space in its path, and an installed course of no lesson yet."""
-    for name in [name for name in os.environ if name.startswith("DISTILL_")]:
-        monkeypatch.delenv(name)
-    bundled = tmp_path / "installed" / "_notebooks"
-    bundled.mkdir(parents=True)
-    monkeypatch.setattr(lessons, "bundled", lambda: (bundled, False))
-    home = tmp_path / "my course"
-    home.mkdir()
-    monkeypatch.chdir(home)
-    return bundled
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), prog_name="distill-lessons")
+    return installed(tmp_path, monkeypatch)
 
 
 def report_of(result: Result) -> Path:
@@ -351,12 +332,8 @@ def test_ctrl_c_keeps_what_was_done(course: Path, tmp_path: Path) -> None:
     write(
         Path("notebooks"), "02_slow", "open('started', 'w').close()\nimport time; time.sleep(600)"
     )
-    script = (
-        "from pathlib import Path\nfrom distill_lessons.course import cli, lessons\n"
-        f"lessons.bundled = lambda: (Path({str(course)!r}), False)\ncli.app()"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, "run"],
+        [sys.executable, "-c", command_line(course), "run"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         # A test run in the background may ignore Ctrl-C, and its children inherit that.

@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
 from filelock import FileLock
+from labs import invoke
 from nbformat import v4
-from typer.testing import CliRunner, Result
+from small_course import command_line, installed, write
 
 from distill_lessons import files, models, training
 from distill_lessons.claims import MIME
-from distill_lessons.course import cli, lessons, results, running
+from distill_lessons.course import results, running
 from distill_lessons.data import Split
 
 STEPS = 24
@@ -53,28 +53,13 @@ claim("The steps.", steps, above=0)
 """
 
 
-def write(folder: Path, name: str, source: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(source)]), folder / f"{name}.ipynb")
-
-
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [name for name in os.environ if name.startswith("DISTILL_")]:
-        monkeypatch.delenv(name)
+    bundled = installed(tmp_path, monkeypatch)
     monkeypatch.setenv("DISTILL_LIVE", "0")
-    bundled = tmp_path / "installed"
-    monkeypatch.setattr(lessons, "bundled", lambda: (bundled, False))
     write(bundled, "01_first", FIRST)
     write(bundled, "02_second", SECOND)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.chdir(home)
     return bundled
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments))
 
 
 def numbers(folder: Path) -> dict[str, float | None]:
@@ -87,11 +72,7 @@ def killed(course: Path) -> Path:
     """Give the folder of a run that was killed in the middle of its second lesson's training."""
     Path("notebooks").mkdir()
     Path("notebooks/kill").touch()
-    script = (
-        "from pathlib import Path\nfrom distill_lessons.course import cli, lessons\n"
-        f"lessons.bundled = lambda: (Path({str(course)!r}), False)\ncli.app()"
-    )
-    process = subprocess.run([sys.executable, "-c", script, "run"], timeout=300)
+    process = subprocess.run([sys.executable, "-c", command_line(course), "run"], timeout=300)
     assert process.returncode == -signal.SIGKILL
     (folder,) = Path("runs").iterdir()
     assert list(numbers(folder)) == ["Two is more."]

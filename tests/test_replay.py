@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat import v4
-from typer.testing import CliRunner, Result
+from labs import invoke
+from small_course import installed, write
 
-from distill_lessons.course import cli, lessons, replay, results
+from distill_lessons.course import replay, results
 from distill_lessons.course.results import Number, Record
 
 CLAIM = (
@@ -25,31 +23,14 @@ CLAIM = (
 ALWAYS = "from distill_lessons.claims import claim\nclaim('Two is more.', 2.0, above=1)"
 
 
-def write(folder: Path, name: str, *sources: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.ipynb"
-    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(s) for s in sources]), path)
-    return path
-
-
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A learner's folder with two lessons."""
-    for name in [name for name in os.environ if name.startswith("DISTILL_")]:
-        monkeypatch.delenv(name)
+    bundled = installed(tmp_path, monkeypatch)
     monkeypatch.setenv("DISTILL_LIVE", "0")
-    bundled = tmp_path / "installed"
-    monkeypatch.setattr(lessons, "bundled", lambda: (bundled, False))
     write(bundled, "01_seeded", CLAIM)
     write(bundled, "02_always", ALWAYS)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.chdir(home)
-    return home
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments))
+    return Path.cwd()
 
 
 def kept(course: Path) -> Path:

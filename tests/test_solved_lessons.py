@@ -6,12 +6,12 @@ import ast
 from pathlib import Path
 
 import pytest
+from labs import solutions
 from lesson_runs import (
     cells_with_figures,
     executed,
     filled,
     of_whom,
-    solutions,
     spoiled,
     stored,
     used,

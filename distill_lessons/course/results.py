@@ -154,7 +154,7 @@ def record_of(result: Result, data: str, same: Mapping[str, Any], command: str) 
         data=data,
         command=command,
         seconds=round(result.seconds, 1),
-        failure="" if failure is None else f"cell {failure.cell}: {failure.error}",
+        failure="" if failure is None else str(failure),
         claims=tuple(_numbers(result.notebook)),
         notebook="" if kept is None else kept.name,
         notebook_hash="" if kept is None else hash_of(kept),

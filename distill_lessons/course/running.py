@@ -36,6 +36,10 @@ class Failure:
     error: str
     traceback: str = ""
 
+    def __str__(self) -> str:
+        """Return for example ``cell 3: NameError: name 'x' is not defined``."""
+        return f"cell {self.cell}: {self.error}"
+
 
 @dataclass(frozen=True)
 class Result:

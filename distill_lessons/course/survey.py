@@ -135,7 +135,7 @@ def run_of(result: running.Result, world: World, code: str, device: str) -> Run:
         device=device,
         versions=results.versions(),
         date=date.today().isoformat(),
-        failure="" if failure is None else f"cell {failure.cell}: {failure.error}",
+        failure="" if failure is None else str(failure),
         claims=claims,
     )
 
