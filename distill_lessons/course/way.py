@@ -70,7 +70,8 @@ def contents(notebook: dict[str, Any], lesson: Lesson) -> str:
             elif level == "##":
                 lines.append(f"- {link}")
     head = "<details><summary><small>Sections and exercises</small></summary>"
-    return "\n".join([head, "", *lines, "", "</details>"])
+    # Without the empty paragraph the text that follows stands close under the summary.
+    return "\n".join([head, "", *lines, "", "</details>", "", "<p></p>"])
 
 
 def _link(lesson: Lesson, words: str) -> str:
