@@ -201,11 +201,16 @@ def weights_of(*modules: nn.Module) -> list[nn.Parameter]:
 
 def check_value(value: Tensor) -> None:
     """Raise a ValueError unless `value` is one number that depends on trained weights."""
-    if not isinstance(value, Tensor) or value.ndim > 0:
-        what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-        raise ValueError(f"the loss of a batch is {what}; return one number, a tensor: its mean.")
+    check_one_number(value)
     if not value.requires_grad:
         raise ValueError(
             "the loss does not depend on a weight that is trained; is the model frozen, or its "
             "output detached?"
         )
+
+
+def check_one_number(value: Tensor) -> None:
+    """Raise a ValueError unless `value`, the loss of a batch, is a tensor without axes."""
+    if not isinstance(value, Tensor) or value.ndim > 0:
+        what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise ValueError(f"the loss of a batch is {what}; return one number, a tensor: its mean.")

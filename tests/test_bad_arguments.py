@@ -53,7 +53,10 @@ from distill_lessons import (
 )
 from distill_lessons.data import UNLABELLED
 
-MODULES = ["losses", "objectives", "training", "distillation", "evaluation", "data", "augmentation"]
+MODULES = [
+    "losses.soft", "losses.checks", "objectives", "training", "distillation", "evaluation", "data",
+    "augmentation",
+]  # fmt: skip
 
 # ---- Kinds that only these functions know --------------------------------------------------------
 
@@ -79,12 +82,12 @@ def entered(manager: Any) -> Any:
 # ---- The table -----------------------------------------------------------------------------------
 
 TABLE = {
-    "losses.soft_targets": Row(
+    "losses.soft.soft_targets": Row(
         losses.soft_targets,
         lambda: {"logits": Z, "T": 2.0},
         {"logits": LOGITS, "T": TEMPERATURE},
     ),
-    "losses.kd_loss": Row(
+    "losses.soft.kd_loss": Row(
         losses.kd_loss,
         lambda: {
             "student_logits": Z, "teacher_logits": Z_OTHER,
@@ -98,20 +101,20 @@ TABLE = {
             "alpha": ALPHA,
         },
     ),
-    "losses.kl_divergence": Row(
+    "losses.soft.kl_divergence": Row(
         losses.kl_divergence,
         lambda: {"teacher_logits": Z, "student_logits": Z_OTHER, "T": 2.0},
         {"teacher_logits": PAIRED_LOGITS, "student_logits": PAIRED_LOGITS, "T": TEMPERATURE},
     ),
-    "losses.entropy": Row(
+    "losses.soft.entropy": Row(
         losses.entropy, lambda: {"probabilities": Z.softmax(1)}, {"probabilities": PROBABILITIES}
     ),
-    "losses.logit_matching": Row(
+    "losses.soft.logit_matching": Row(
         losses.logit_matching,
         lambda: {"student_logits": Z, "teacher_logits": Z_OTHER},
         {"student_logits": PAIRED_LOGITS, "teacher_logits": PAIRED_LOGITS},
     ),
-    "losses.centred": Row(
+    "losses.soft.centred": Row(
         losses.centred,
         lambda: {"logits": Z},
         {"logits": LOGITS},
@@ -121,16 +124,16 @@ TABLE = {
             for name in ("flat", "deep", "empty", "one_class", *NOT_FINITE)
         },
     ),
-    "losses.check_temperature": Row(
+    "losses.checks.check_temperature": Row(
         losses.check_temperature, lambda: {"T": 2.0}, {"T": TEMPERATURE}
     ),
-    "losses.check_alpha": Row(losses.check_alpha, lambda: {"alpha": 0.5}, {"alpha": ALPHA}),
-    "losses.check_logits": Row(
+    "losses.checks.check_alpha": Row(losses.check_alpha, lambda: {"alpha": 0.5}, {"alpha": ALPHA}),
+    "losses.checks.check_logits": Row(
         losses.check_logits,
         lambda: {"argument": "logits", "logits": Z},
         {"argument": FREE, "logits": LOGITS},
     ),
-    "losses.check_same_shape": Row(
+    "losses.checks.check_same_shape": Row(
         losses.check_same_shape,
         lambda: {"argument": "a", "a": Z, "other": "b", "b": Z},
         {
@@ -140,7 +143,7 @@ TABLE = {
             "b": made(REFUSED, fewer=lambda good: good[1:]),
         },
     ),
-    "losses.check_labels": Row(
+    "losses.checks.check_labels": Row(
         losses.check_labels,
         lambda: {"argument": "labels", "labels": Y, "logits": Z},
         {"argument": FREE, "labels": LABELS | UNLABELLED_TOO, "logits": FREE},
@@ -363,6 +366,7 @@ UNCHECKED = {
     "objectives.check_loss_for": "the check of loss=, tried through fit",
     "objectives.weights_of": "the check of also=, tried through fit",
     "objectives.check_value": "the check of what a loss returns, tried in test_training",
+    "objectives.check_one_number": "a part of it",
     "evaluation.refusing": "words for what goes wrong inside",
     "evaluation.refusing_in_place": "words for what goes wrong inside",
     "data.from_settings": "takes settings, which are checked",

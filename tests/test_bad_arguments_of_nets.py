@@ -204,7 +204,7 @@ TABLE = {
         lambda: {
             "students": nets(), "split": split(), "z_teacher": Z, "steps": 2, "T": 2.0,
             "alpha": 0.5,
-            "loss": None, "seeds": [0, 1], "rows": torch.stack([torch.arange(N)] * 2),
+            "loss": None, "objective": None, "seeds": [0, 1], "rows": torch.stack([torch.arange(N)] * 2),
             "batch_size": 4, "lr": 0.01, "chunk": 2, "checkpoint": None, "title": "",
         },
         {
@@ -215,6 +215,7 @@ TABLE = {
             "T": TEMPERATURE | MANY_NUMBERS | made(SAME, a_list=lambda good: [good, good]),
             "alpha": ALPHA | MANY_NUMBERS | made(SAME, a_list=lambda good: [good, good]),
             "loss": FUNCTION,
+            "objective": FUNCTION,
             "seeds": refused(number=0, text="01", words=["0", "1"], one=[0], fraction=[0.5, 1]),
             "rows": ROWS | made(SAME, none=lambda good: None),
             "batch_size": COUNT | made(FINE, huge=lambda good: 10**9),

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from distill_lessons import losses
+from distill_lessons.claims import mean_effect
 from distill_lessons.exercises import unread
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.parts import Case, Judging
@@ -108,6 +109,14 @@ def test_the_package_s_own_function_is_recognised_and_does_not_count(answer) -> 
     assert verdict.state == "not yet"
     assert "your code calls the course's own `losses.soft_targets`" in verdict.text
     assert SOFT.judge(answer).state == "correct"
+
+
+def test_a_function_goes_by_the_name_under_which_a_learner_imports_it() -> None:
+    one = exercise(
+        lambda values: 1.0, lambda seed: [Case("two", ([1.0, 2.0],))], not_by=(mean_effect,)
+    )
+    verdict = one.judge(lambda values: mean_effect(values).value)
+    assert "the course's own `claims.mean_effect`" in verdict.text
 
 
 def test_a_bare_except_hides_nothing() -> None:

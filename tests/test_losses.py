@@ -15,7 +15,6 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill_lessons import losses
 from distill_lessons.data import UNLABELLED
 from distill_lessons.fast import closed_form
 from distill_lessons.losses import (
@@ -24,6 +23,7 @@ from distill_lessons.losses import (
     kd_loss,
     kl_divergence,
     logit_matching,
+    soft,
     soft_targets,
 )
 
@@ -478,7 +478,7 @@ def test_entropy_of_what_is_no_distribution(p: Tensor) -> None:
 def test_unchecked_loss_runs_under_vmap() -> None:
     z_s, z_t, y = random_batch()
     Ts, alpha_s = torch.tensor([1.0, 4.0]), torch.tensor([0.0, 0.5])
-    stacked = torch.func.vmap(losses._kd_loss, in_dims=(None, None, None, 0, 0))
+    stacked = torch.func.vmap(soft._kd_loss, in_dims=(None, None, None, 0, 0))
     each = [kd_loss(z_s, z_t, y, T=T, alpha=a) for T, a in ((1.0, 0.0), (4.0, 0.5))]
     torch.testing.assert_close(stacked(z_s, z_t, y, Ts, alpha_s), torch.stack(each))
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import evaluation, models, training
+from distill_lessons import evaluation, losses, models, training
 from distill_lessons.data import Split
 from distill_lessons.fast.stacking import fit_many, predict_many
+from distill_lessons.objectives import Batch
 
 K, SHAPE = 3, (1, 4, 4)
 N_PIXELS = 16
@@ -235,3 +236,72 @@ def test_pieces_of_images_change_memory_and_not_logits(batch_size: int) -> None:
     nets = [models.cnn(SHAPE, K, width=2, seed=s) for s in range(3)]
     found = predict_many(nets, toy().x, batch_size=batch_size, chunk=2)
     torch.testing.assert_close(found, each_alone(nets, toy().x))
+
+
+# ---- Objectives that see the model ---------------------------------------------------------------
+
+
+def with_projector(seed: int) -> nn.Module:
+    return models.seeded(
+        lambda: losses.Projected(models.mlp(SHAPE, K, (8,), seed=seed), nn.Linear(8, 12)), seed
+    )
+
+
+def hinted(features: Tensor):
+    def objective(net: nn.Module, batch: Batch) -> Tensor:
+        hidden = net.student[:-1](batch.x)
+        logits = net.student[-1](hidden)
+        rows = features[batch.index]
+        hard = torch.log_softmax(logits, 1).gather(1, batch.y[:, None]).mean()
+        relations = losses.relational_distance(hidden, rows)
+        return relations + losses.hint(net.projector(hidden), rows) - hard
+
+    return objective
+
+
+def test_an_objective_ends_where_each_student_would_alone() -> None:
+    split = toy()
+    features = torch.randn(24, 12, generator=torch.Generator().manual_seed(1))
+    rows = torch.arange(24).reshape(2, 12)
+    nets = [with_projector(seed) for seed in range(2)]
+    settings = {"steps": 25, "batch_size": 8, "lr": 1e-2}  # epochs of 12: a batch of 8, one of 4
+    fit_many(nets, split, objective=hinted(features), rows=rows, **settings)
+    for seed, stacked in enumerate(nets):
+        alone = with_projector(seed)
+        own = hinted(features[rows[seed]])
+        training.fit(alone, split.take(rows[seed]), objective=own, seed=seed, **settings)
+        for a, b in zip(weights(stacked), weights(alone), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=2e-5)
+
+
+def branching(net: nn.Module, batch: Batch) -> Tensor:
+    value = net(batch.x).mean()
+    return value if value > 0 else -value
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (lambda net, batch: net(batch.x), "one number"),
+        (lambda net, batch: batch.x.sum(), "does not depend on a weight"),
+        (branching, "objective cannot run in a stack: .* one by one with training.fit"),
+        (lambda net, batch: net(batch.x).sum() * torch.nan, "no longer finite"),
+        (3, "objective=3 must be a function of the model and a batch"),
+    ],
+)
+def test_an_objective_that_a_stack_cannot_minimise_is_refused(objective, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        fit_many([built(0), built(1)], toy(), objective=objective, steps=2)
+
+
+def test_two_things_to_minimise_are_refused() -> None:
+    def loss(z, y, index):
+        return z.square().mean()
+
+    def objective(net, batch):
+        return net(batch.x).square().mean()
+
+    with pytest.raises(ValueError, match="loss= and objective= both"):
+        fit_many([built(0)], toy(), objective=objective, loss=loss, steps=2)
+    with pytest.raises(ValueError, match="objective replaces the distillation loss"):
+        fit_many([built(0)], toy(), torch.zeros(24, K), objective=objective, alpha=0.0, steps=2)

@@ -58,6 +58,14 @@ def watched(
     return runs
 
 
+def _known_as(function: Callable[..., Any]) -> str:
+    """Return a function's name behind that of the outermost package or module that offers it."""
+    name, path = function.__name__, function.__module__.split(".")
+    fronts = (".".join(path[: end + 1]) for end in range(len(path)))
+    offering = (at for at in fronts if getattr(sys.modules.get(at), name, None) is function)
+    return f"{next(offering, function.__module__).rpartition('.')[2]}.{name}"
+
+
 def same_code(answer: Any, source: str) -> bool:
     """Say whether a function is what a source defines, whatever its comments and spaces.
 
@@ -138,8 +146,7 @@ def _calls_of(functions: Sequence[Callable[..., Any]]) -> Iterator[list[str]]:
     for function in functions:
         plain = inspect.unwrap(function)
         whose = "torch's" if plain.__module__.startswith("torch") else "the course's own"
-        name = f"{plain.__module__.rpartition('.')[2]}.{plain.__name__}"
-        names[plain.__code__] = f"{whose} `{name}`"
+        names[plain.__code__] = f"{whose} `{_known_as(plain)}`"
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and frame.f_code in names:

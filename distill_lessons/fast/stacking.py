@@ -20,12 +20,12 @@ from torch.func import stack_module_state, vmap
 from distill_lessons import checkpoints, evaluation, losses, training
 from distill_lessons.data import Split
 from distill_lessons.distillation import check_distillation
-from distill_lessons.fast import alike, batched, captured, closed_form
-from distill_lessons.objectives import Loss, check_loss
+from distill_lessons.fast import alike, backward, batched, captured, closed_form
+from distill_lessons.objectives import Loss, Objective, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import checked, generator
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_rows, check_type, class_labels, one_each
+from distill_lessons.tensors import check_function, check_rows, check_type, class_labels, one_each
 
 
 def fit_many(
@@ -37,6 +37,7 @@ def fit_many(
     T: float | Sequence[float] = 1.0,
     alpha: float | Sequence[float] = 1.0,
     loss: Loss | None = None,
+    objective: Objective | None = None,
     seeds: Sequence[int] | None = None,
     rows: Tensor | None = None,
     batch_size: int = 64,
@@ -65,6 +66,10 @@ def fit_many(
         loss: what every student minimises instead, as in `training.fit`: a function of one
             student's logits, labels and indices. It runs under `torch.func.vmap`, so it must not
             branch on values; leave out `z_teacher`, T and alpha, which belong to the usual loss.
+        objective: what every student minimises where a loss of the logits is not enough, as in
+            `training.fit`: a function of one student and an `objectives.Batch`. It too runs under
+            `torch.func.vmap`. Modules that are to be trained along are parts of the students, see
+            `losses.Projected`.
         seeds: decide the order in which each student sees the images; by default 0 to S-1.
         rows: the images that each student may see, indices ``(S, n)``; by default all of them.
         batch_size: images in a step of one student.
@@ -96,19 +101,25 @@ def fit_many(
             f"seeds has {len(seeds)} entries for {n_students} students; give one each."
         )
     training.check_rate(lr)
-    if loss is not None and not (z_teacher is None and set(Ts) == set(alphas) == {1.0}):
+    own_loss = loss is not None or objective is not None
+    if loss is not None and objective is not None:
+        raise ValueError("loss= and objective= both say what to minimise; give one of them.")
+    if own_loss and not (z_teacher is None and set(Ts) == set(alphas) == {1.0}):
         raise ValueError(
-            "loss replaces the distillation loss, so z_teacher, T and alpha would not be looked "
-            "at; give them to the loss itself."
+            f"{'loss' if objective is None else 'objective'} replaces the distillation loss, so "
+            "z_teacher, T and alpha would not be looked at; give them to the function itself."
         )
     if loss is not None:
         check_loss(loss)
-        alphas = [0.0] * n_students  # whether labels are needed, the loss must know
+    if objective is not None:
+        check_function("objective", objective, "the model and a batch")
+    if own_loss:
+        alphas = [0.0] * n_students  # whether labels are needed, the function must know
     rows = torch.arange(len(split)).expand(n_students, -1) if rows is None else rows
     rows = check_rows("rows", rows, n_students, len(split)).cpu()
     alike.check_labelled(rows, alphas, split)
     if z_teacher is None:
-        if loss is None and any(a < 1 for a in alphas):
+        if not own_loss and any(a < 1 for a in alphas):
             raise ValueError("z_teacher is missing; only students with alpha=1 learn without it.")
         z = evaluation.predict(students[0], split.x[:1])  # (1, K)
         z_teacher = torch.zeros_like(z).expand(len(split), -1)  # it will weigh nothing
@@ -132,9 +143,13 @@ def fit_many(
             _fit_chunk(
                 students[part],
                 split,
-                _each(loss)
+                backward.of_objective(objective, students[0])
+                if objective is not None
+                else backward.of_loss(loss, students[0])
                 if loss is not None
-                else _distillation(z_teacher[part] if own else z_teacher, Ts[part], alphas[part]),
+                else backward.of_distillation(
+                    z_teacher[part] if own else z_teacher, Ts[part], alphas[part], students[0]
+                ),
                 seeds[part],
                 rows[part],
                 steps,
@@ -152,37 +167,10 @@ def fit_many(
             )
 
 
-# logits (S, B, K), labels (S, B), indices (S, B) -> gradient of each loss for the logits (S, B, K)
-_Gradient = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-
-def _distillation(z_teacher: Tensor, T: Sequence[float], alpha: Sequence[float]) -> _Gradient:
-    Ts, weights = closed_form.terms(T, alpha, z_teacher)
-    each = torch.arange(len(z_teacher), device=z_teacher.device)[:, None]  # (S, 1)
-
-    def gradient(z: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        rows = z_teacher[each, index] if z_teacher.ndim == 3 else z_teacher[index]  # (S, B, K)
-        target = closed_form.targets(rows, y, Ts)
-        return closed_form.gradient(z, target, Ts, weights)
-
-    return gradient
-
-
-def _each(loss: Loss) -> _Gradient:
-    all_losses = vmap(loss)
-
-    def gradient(z: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        logits = z.detach().requires_grad_()
-        # The gradient of the sum is every student's own: none of them sees another's logits.
-        return torch.autograd.grad(all_losses(logits, y, index).sum(), logits)[0]
-
-    return gradient
-
-
 def _fit_chunk(
     students: Sequence[nn.Module],
     split: Split,
-    gradient: _Gradient,
+    leave_gradients: backward.Backward,
     seeds: Sequence[int],
     rows: Tensor,
     steps: int,
@@ -196,7 +184,6 @@ def _fit_chunk(
         params, buffers = stack_module_state(list(students))  # each (S, ...)
         alike.check_same_forward(students, params, buffers, split.x[:8], start)
     optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0, fused=True)
-    run = batched.runner(students[0])
     orders = [generator(seed) for seed in seeds]
     labels = class_labels("split.y", split.y)
     device = split.x.device
@@ -205,13 +192,10 @@ def _fit_chunk(
 
     def compute(index: Tensor) -> Tensor:  # (S, B)
         x = split.x.index_select(0, index.flatten()).unflatten(0, index.shape)
-        z = run(params, buffers, x)  # (S, B, K)
-        slopes = gradient(z, labels[index], index)
         optimizer.zero_grad(set_to_none=True)
-        z.backward(slopes)
-        return slopes
+        return leave_gradients(params, buffers, x, labels[index], index)
 
-    advance = captured.Step(compute, optimizer, device, uses=(students[0], gradient))
+    advance = captured.Step(compute, optimizer, device, uses=(students[0], leave_gradients))
     with (
         evaluation.training_mode(students[0]),
         advance.running(),
@@ -228,10 +212,11 @@ def _fit_chunk(
             batches = epoch.split(min(batch_size, n), dim=1)
             for index in batches[begun : begun + steps - done]:
                 keeper.save(done, states)
-                slopes = advance(index)
+                found = advance(index)
                 tick()
                 done += 1
-            for seed, finite in zip(seeds, slopes.isfinite().all((1, 2)).tolist(), strict=True):
+            all_finite = found.isfinite().reshape(len(found), -1).all(1).tolist()
+            for seed, finite in zip(seeds, all_finite, strict=True):
                 if not finite:
                     raise ValueError(
                         f"the loss of the student of seed {seed} is no longer finite with lr={lr}; "

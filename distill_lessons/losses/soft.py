@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from distill_lessons.data import UNLABELLED
-from distill_lessons.settings import number
+from distill_lessons.losses.checks import (
+    check_alpha,
+    check_labels,
+    check_logits,
+    check_same_shape,
+    check_temperature,
+)
 from distill_lessons.tensors import check_numbers
 
 
@@ -212,60 +218,3 @@ def _kd_loss(
 ) -> Tensor:
     _, soft = _divergences(teacher_logits.detach(), student_logits, T)
     return alpha * _hard(student_logits, labels) + (1 - alpha) * soft.mean(-1)
-
-
-def check_temperature(T: float) -> None:
-    """Raise an error unless T is a positive finite number."""
-    if not 0 < number("T", T) < float("inf"):
-        raise ValueError(f"T={T} must be a positive number; T=1 is the plain softmax.")
-
-
-def check_alpha(alpha: float) -> None:
-    """Raise an error unless alpha is in [0, 1]."""
-    if not 0 <= number("alpha", alpha) <= 1:
-        raise ValueError(
-            f"alpha={alpha} must be in [0, 1]: 1 is labels only, 0 is soft targets only."
-        )
-
-
-def check_logits(argument: str, logits: Tensor) -> None:
-    """Raise an error unless `logits` is a finite ``(N, K)`` tensor with N >= 1 and K >= 2."""
-    check_numbers(argument, logits)
-    if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2:
-        raise ValueError(f"{argument} has shape {tuple(logits.shape)}; logits need (N, K), K >= 2.")
-    if not logits.is_floating_point():
-        raise ValueError(f"{argument} has type {logits.dtype}; logits are floats: use .float().")
-    if not torch.isfinite(logits).all():
-        row = int((~torch.isfinite(logits)).any(1).nonzero()[0, 0])
-        raise ValueError(
-            f"{argument} holds NaN or infinite numbers, first in row {row}; the model diverged: "
-            "lower its learning rate."
-        )
-
-
-def check_same_shape(argument: str, a: Tensor, other: str, b: Tensor) -> None:
-    """Raise a ValueError unless both tensors have one shape."""
-    if a.shape != b.shape:
-        raise ValueError(
-            f"{argument} has shape {tuple(a.shape)} but {other} has {tuple(b.shape)}; teacher and "
-            "student must see the same images and know the same classes."
-        )
-
-
-def check_labels(argument: str, labels: Tensor, logits: Tensor) -> None:
-    """Raise an error unless `labels` are int64 from 0 to K-1 (or UNLABELLED), one per row."""
-    check_numbers(argument, labels)
-    if labels.shape != logits.shape[:1]:
-        raise ValueError(
-            f"{argument} has shape {tuple(labels.shape)} for {logits.shape[0]} rows of logits; "
-            "give one label each."
-        )
-    if labels.dtype != torch.int64:
-        raise ValueError(f"{argument} has type {labels.dtype}; labels are int64: use .long().")
-    known = labels[labels != UNLABELLED]
-    if len(known) and not (int(known.min()) >= 0 and int(known.max()) < logits.shape[1]):
-        wrong = int(known.min()) if int(known.min()) < 0 else int(known.max())
-        raise ValueError(
-            f"{argument} holds {wrong}; with {logits.shape[1]} classes labels go from 0 to "
-            f"{logits.shape[1] - 1}, and {UNLABELLED} marks an image without one."
-        )
