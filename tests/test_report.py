@@ -219,3 +219,11 @@ def test_problems_say_which_lesson_cell_and_claim() -> None:
 )
 def test_the_verdict_is_a_sentence(results: list[Result], text: str) -> None:
     assert report.verdict(results) == text
+
+
+@pytest.mark.parametrize("kind", ["image/png", "text/html"])
+@pytest.mark.parametrize("odd", [7, None, [1, 2], {}])
+def test_what_is_no_text_is_no_figure(kind: str, odd: Any) -> None:
+    notebook = lesson(v4.new_output("display_data"), picture("a bar")).notebook
+    notebook.cells[-1].outputs[0].data[kind] = odd  # as older versions of nbclient store it
+    assert [figure.alt for figure in report.figures_of(notebook)] == ["a bar"]

@@ -86,7 +86,7 @@ def figures_of(notebook: Any) -> list[Figure]:
     """Return the figures of an executed notebook with their alt text, in order."""
     figures = []
     for _, _, output in _outputs(notebook):
-        shown = "".join(output.get("data", {}).get("text/html", ""))
+        shown = _text(output, "text/html")
         figures += [
             Figure(
                 f"data:image/{kind};base64,{data}",
@@ -95,16 +95,24 @@ def figures_of(notebook: Any) -> list[Figure]:
             )
             for alt, kind, data, width in _FIGURE.findall(shown)
         ]
-        png = output.get("data", {}).get("image/png")
+        png = "".join(_text(output, "image/png").split())  # stored with line ends, or as lines
         if png:
             about = output.get("metadata", {}).get("image/png")
             about = about if isinstance(about, dict) else {}
             width = about.get("width")
-            png = "".join("".join(png).split())  # stored as text with line ends, or as lines
             alt = str(about.get("alt", ""))
             source = f"data:image/png;base64,{png}"
             figures.append(Figure(source, alt, width if isinstance(width, int) else None))
     return figures
+
+
+def _text(output: Any, kind: str) -> str:
+    """Return what a cell displays of a kind, stored as text or as lines; "" where it is neither."""
+    stored = output.get("data", {}).get(kind, "")
+    try:
+        return "".join(stored)
+    except TypeError:  # whoever displays {"image/png": 7} has no picture
+        return ""
 
 
 def title_of(notebook: Any, stem: str) -> str:
