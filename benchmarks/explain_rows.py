@@ -11,11 +11,12 @@ import shap
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.inspection import permutation_importance as sklearn_importance
+from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor, nn
 
 from benchmarks.inputs import SHAPE, Setup
 from benchmarks.timing import Array, Comparison
-from distill_lessons.explain import groups
+from distill_lessons.explain import groups, known
 from distill_lessons.explain.permutation import permutation_importance
 from distill_lessons.explain.shap_adapters import shap_values
 from distill_lessons.explain.shapley import exact
@@ -151,4 +152,30 @@ def exact_shapley(setup: Setup) -> Comparison:
         warm_up=warm_up,
         note=f"{n} images of {setup.images} by us, one in full by the loop in each repeat (each "
         f"time another); {n_back} background images, 784-128-10, all classes.",
+    )
+
+
+def tree_shap(setup: Setup) -> Comparison:
+    n, n_back = 2 * setup.sizes.explained, setup.sizes.background
+    x = setup.train.x.flatten(1).cpu().numpy()
+    tree = DecisionTreeClassifier(max_depth=6, random_state=0)
+    tree.fit(x, setup.train.y.cpu().numpy())
+    background, explained = x[:n_back], x[n_back : n_back + n]
+
+    def ours(repeat: int) -> Array:
+        return known.tree_values(tree, x=explained, background=background)
+
+    def theirs(repeat: int) -> Array:
+        explainer = shap.TreeExplainer(tree, background, feature_perturbation="interventional")
+        return np.asarray(explainer.shap_values(explained, check_additivity=False))
+
+    return Comparison(
+        ours=ours,
+        theirs=theirs,
+        tolerance=1e-6,
+        unit="image",
+        ours_units=len(explained),
+        theirs_units=len(explained),
+        note=f"{len(explained)} images of {setup.images}, {n_back} background images, a tree of "
+        "depth 6, all classes.",
     )

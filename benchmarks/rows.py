@@ -99,6 +99,12 @@ ROWS = (
         at_least=20,
     ),
     Row(
+        "tree",
+        "exact SHAP of a tree of depth 6, 784 features",
+        "shap.TreeExplainer, interventional",
+        explain_rows.tree_shap,
+    ),
+    Row(
         "import",
         "import distill_lessons",
         "import torch",

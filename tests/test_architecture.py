@@ -29,7 +29,7 @@ FLOORS = [
     {"evaluation"},
     {"objectives"},
     {"models", "training"},
-    {"fast"},
+    {"fast", "whitebox"},
     {"distillation", "explain"},
     {"fast.stacking", "fast.repeats", "plots"},
     {"sweep"},

@@ -49,6 +49,7 @@ from distill_lessons.explain import (
     checks,
     gradients,
     groups,
+    known,
     output,
     permutation,
     quality,
@@ -60,6 +61,7 @@ from distill_lessons.explain import (
     units,
 )
 from distill_lessons.explain.additive import Explanation
+from distill_lessons.whitebox import trees
 
 MODULES = [f"explain.{module.name}" for module in pkgutil.iter_modules(explain.__path__)]
 G = torch.Generator().manual_seed(1)
@@ -198,6 +200,26 @@ TABLE = {
             "attributions": PAIRED,
             "baseline": BASELINE,
             "centre": FREE,
+        },
+    ),
+    "explain.known.linear_values": Row(
+        known.linear_values,
+        lambda: {"weight": Z[:2, :2], "x": Z_OTHER[:3, :2], "background": Z[4:7, :2]},
+        {
+            "weight": ARRAY | made(REFUSED, other_size=lambda good: good[..., 1:]),
+            **dict.fromkeys(
+                ("x", "background"), ARRAY | made(REFUSED, other_size=lambda good: good[..., 1:])
+            ),
+        },
+    ),
+    "explain.known.tree_values": Row(
+        known.tree_values,
+        lambda: {"tree": trees.grow(X, Z, 3), "x": FEW, "background": BACKGROUND},
+        {
+            "tree": refused(none=None, text="tree", number=3, a_net=net()),
+            **dict.fromkeys(
+                ("x", "background"), ARRAY | made(REFUSED, other_size=lambda good: good[..., 1:])
+            ),
         },
     ),
     "explain.groups.singles": Row(groups.singles, lambda: {"n_features": 4}, {"n_features": COUNT}),

@@ -85,6 +85,7 @@ FAULTS = {
     ),
     "deep": (explain_rows, "shap_values", lambda k: {"output": "centred"}),
     "exact": (explain_rows, "exact", lambda k: {"output": "centred"}),
+    "tree": (explain_rows.known, "tree_values", lambda k: {"background": k["background"][:1]}),
 }
 
 

@@ -133,3 +133,25 @@ def test_bad_arguments_are_named() -> None:
         repeats.draw(FOUND, net, 0, steps=1)
     with pytest.raises(TypeError, match="build"):
         repeats.draw(FOUND, None, 2, steps=1)  # type: ignore[arg-type]
+
+
+def test_spare_images_are_in_no_other_part_and_no_teacher_has_seen_them() -> None:
+    kept = repeats.draw(FOUND, net, R, steps=STEPS, batch_size=16, lr=1e-2, spare=21)
+    for parts in zip(kept.train, kept.valid, kept.test, kept.spare, strict=True):
+        assert [len(part) for part in parts] == [39, 12, 24, 21]
+        assert torch.cat(parts).sort().values.equal(torch.arange(96))
+        assert kept.pool.y[parts[-1]].bincount(minlength=K).tolist() == [7] * K
+    alone = net(kept.seeds[0])
+    seen = kept.pool.take(kept.train[0])
+    training.fit(alone, seen, steps=STEPS, batch_size=16, lr=1e-2, seed=kept.seeds[0])
+    torch.testing.assert_close(weights(kept.teachers[0]), weights(alone), rtol=0, atol=1e-5)
+
+
+def test_without_spare_images_the_parts_are_as_before(drawn: Repeats) -> None:
+    assert drawn.spare.shape == (R, 0)
+
+
+@pytest.mark.parametrize("spare", [-1, 58, 1.5])
+def test_a_teacher_is_left_with_some_of_each_class(spare: float) -> None:
+    with pytest.raises((ValueError, TypeError), match=r"spare=.*(must|keep fewer)"):
+        repeats.draw(FOUND, net, R, steps=STEPS, spare=spare)

@@ -6,6 +6,7 @@
 | `permutation` | which inputs a model relies on, over a whole data set |
 | `groups` | rows, columns, patches and other sets of features |
 | `shapley` | exact Shapley values of up to 16 regions: the ground truth |
+| `known` | exact Shapley values of linear models and decision trees |
 | `shap_adapters` | deep, gradient, kernel and permutation SHAP behind one contract |
 | `rescale` | deep SHAP's rule for plain ReLU nets, all pairs and classes at once |
 | `checks` | which layers deep SHAP would get wrong |

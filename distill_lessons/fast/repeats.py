@@ -32,6 +32,8 @@ class Repeats:
         seeds: a number for each repeat: for its draws, its nets and their orders.
         teachers: R nets, each trained on its own training images.
         z: each teacher's logits for the whole pool, ``(R, N, K)``.
+        spare: images that no part of it has, ``(R, n_spare)``: what a teacher says of images on
+            which it was not trained.
     """
 
     pool: Split
@@ -41,6 +43,7 @@ class Repeats:
     seeds: tuple[int, ...]
     teachers: list[nn.Module]
     z: Tensor
+    spare: Tensor
 
     def __len__(self) -> int:
         """Return R, the number of repeats."""
@@ -67,6 +70,7 @@ def draw(
     n_repeats: int,
     *,
     steps: int,
+    spare: int = 0,
     seed: int = 0,
     **fit_arguments: Any,
 ) -> Repeats:
@@ -79,6 +83,7 @@ def draw(
             seed=s)``.
         n_repeats: R.
         steps: optimiser steps of every teacher.
+        spare: how many training images to keep from every teacher, for its students.
         seed: which R repeats; those of two seeds have nothing but the pool in common.
         **fit_arguments: go to `fast.stacking.fit_many`: ``lr``, ``batch_size``, ``chunk``.
 
@@ -96,24 +101,34 @@ def draw(
     first = seeds.checked(seed) * n_repeats
     numbers = tuple(range(first, first + n_repeats))
     pool = distillation.join(found.train, found.valid, found.test)
-    parts = [_parts(pool, len(found.valid), len(found.test), number) for number in numbers]
-    train, valid, test = map(torch.stack, zip(*parts, strict=True))
+    n_spare = whole_number("spare", spare, least=0)
+    if n_spare > len(found.train) - found.n_classes:
+        raise ValueError(
+            f"spare={n_spare} of {len(found.train)} training images leaves a teacher less than one "
+            "of each class; keep fewer."
+        )
+    sizes = (len(found.test), len(found.valid), n_spare)
+    parts = [_parts(pool, sizes, number) for number in numbers]
+    train, test, valid, kept = map(torch.stack, zip(*parts, strict=True))
     teachers = [build(number) for number in numbers]
     fit_arguments.setdefault("title", f"training {n_repeats} teachers")
     fit_many(teachers, pool, rows=train, seeds=numbers, steps=steps, **fit_arguments)
     z = predict_many(teachers, pool.x)
-    return Repeats(pool, train, valid, test, numbers, teachers, z)
+    return Repeats(pool, train, valid, test, numbers, teachers, z, kept)
 
 
-def _parts(pool: Split, n_valid: int, n_test: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def _parts(pool: Split, sizes: tuple[int, ...], seed: int) -> tuple[Tensor, ...]:
+    """Return what is left of the pool after parts of these sizes, and the parts."""
     labels = class_labels("pool.y", pool.y)
     left = torch.arange(len(pool), device=labels.device)
     parts = []
-    for n in (n_test, n_valid):
+    for n in sizes:
+        if n == 0:
+            parts.append(left[:0])
+            continue
         drawn = data.stratified_index(labels[left], n, seed=seed)
         kept = torch.ones(len(left), dtype=torch.bool, device=labels.device)
         kept[drawn] = False
         parts.append(left[drawn])
         left = left[kept]
-    test, valid = parts
-    return left, valid, test
+    return (left, *parts)

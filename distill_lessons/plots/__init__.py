@@ -28,6 +28,7 @@ from distill_lessons.plots.soft_targets import beside_others, open_question
 from distill_lessons.plots.structure import weights
 from distill_lessons.plots.teaching import bands, class_bars, course_map, pairs, temperature_bars
 from distill_lessons.plots.theme import ROLES, Role, show, use_theme
+from distill_lessons.plots.trees import reading
 
 __all__ = [
     "ROLES",
@@ -55,6 +56,7 @@ __all__ = [
     "pairs",
     "probability_bars",
     "pushes",
+    "reading",
     "reliability",
     "scaling",
     "settling",
