@@ -23,6 +23,7 @@ from distill_lessons.explain.shapley import exact
 
 HIDDEN = (128,)
 DEEPER = (128, 64)  # with one hidden layer deep SHAP has a short cut; most nets have more
+WIDE = (512, 512)  # where most of the work lies behind the first layer
 
 
 class AsEstimator(ClassifierMixin, BaseEstimator):
@@ -70,9 +71,9 @@ def permutation(setup: Setup) -> Comparison:
     )
 
 
-def deep(setup: Setup) -> Comparison:
+def deep(setup: Setup, hidden: tuple[int, ...] = DEEPER) -> Comparison:
     n, n_back = setup.sizes.explained, setup.sizes.background
-    net = setup.trained(DEEPER)
+    net = setup.trained(hidden)
     x, background = setup.train.x[:n], setup.train.x[n : n + n_back]
 
     def ours(repeat: int) -> Array:
@@ -88,9 +89,14 @@ def deep(setup: Setup) -> Comparison:
         unit="image",
         ours_units=n,
         theirs_units=n,
-        note=f"{n} images of {setup.images}, {n_back} background images, 784-128-64-10, all "
-        "classes.",
+        note=f"{n} images of {setup.images}, {n_back} background images, {_net(hidden)}, all "
+        "classes. Pixels that a background image has in common with most others are not multiplied "
+        "with the first layer, where that is wide.",
     )
+
+
+def _net(hidden: tuple[int, ...]) -> str:
+    return "-".join(map(str, (784, *hidden, 10)))
 
 
 def shapley_loop(
@@ -126,9 +132,11 @@ def shapley_loop(
     return np.stack(phi)
 
 
-def exact_shapley(setup: Setup) -> Comparison:
+def exact_shapley(setup: Setup, hidden: tuple[int, ...] = HIDDEN) -> Comparison:
     n, n_back = setup.sizes.exact_images, setup.sizes.exact_background
-    net = setup.trained(HIDDEN)
+    if len(hidden) > 1:
+        n_back = min(n_back, 10)  # the loop takes long enough
+    net = setup.trained(hidden)
     x, background = setup.train.x[:n], setup.train.x[n : n + n_back]
     regions = groups.patches(SHAPE, setup.sizes.patch)
 
@@ -151,7 +159,9 @@ def exact_shapley(setup: Setup) -> Comparison:
         theirs_units=1,
         warm_up=warm_up,
         note=f"{n} images of {setup.images} by us, one in full by the loop in each repeat (each "
-        f"time another); {n_back} background images, 784-128-10, all classes.",
+        f"time another); {n_back} background images, {_net(hidden)}, all classes. The loop runs "
+        "every coalition; we skip those that only differ in regions where image and background "
+        "image are equal, blank margins above all.",
     )
 
 

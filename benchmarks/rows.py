@@ -112,6 +112,22 @@ ROWS = (
         at_most=1.1,
     ),
     Row(
+        "deep_wide",
+        "deep SHAP, two wide hidden layers, 784-512-512-10",
+        "shap.DeepExplainer",
+        partial(explain_rows.deep, hidden=explain_rows.WIDE),
+        at_least=10,
+        slow=True,
+    ),
+    Row(
+        "exact_wide",
+        "exact Shapley values of 16 regions, 784-512-512-10",
+        "loop over the 65,536 coalitions",
+        partial(explain_rows.exact_shapley, hidden=explain_rows.WIDE),
+        at_least=20,
+        slow=True,
+    ),
+    Row(
         "lessons",
         "lessons 00 to 07 with nbval",
         "budget of five minutes",

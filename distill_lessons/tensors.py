@@ -7,7 +7,9 @@ labels, or other tensors, one by itself or several in a tuple or dict. Knows not
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import UnionType
 from typing import Any
 
@@ -20,6 +22,26 @@ from distill_lessons.settings import number
 
 # Class labels (N,), or any tensors with the N examples along the first axis.
 Target = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
+
+_trusted = ContextVar("trusted", default=False)
+
+
+@contextmanager
+def trusting_values() -> Iterator[None]:
+    """Let checks inside look at types and shapes only.
+
+    To look at the numbers of a tensor on a GPU is to wait for it, which a captured step cannot.
+    """
+    token = _trusted.set(True)
+    try:
+        yield
+    finally:
+        _trusted.reset(token)
+
+
+def values_are_trusted() -> bool:
+    """Tell whether checks may not look at the numbers in a tensor, see `trusting_values`."""
+    return _trusted.get()
 
 
 def each(change: Callable[[Tensor], Tensor], target: Target) -> Target:

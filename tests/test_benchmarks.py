@@ -84,8 +84,10 @@ FAULTS = {
         lambda k: {"seed": k["seed"] + 1},
     ),
     "deep": (explain_rows, "shap_values", lambda k: {"output": "centred"}),
+    "deep_wide": (explain_rows, "shap_values", lambda k: {"output": "centred"}),
     "exact": (explain_rows, "exact", lambda k: {"output": "centred"}),
     "tree": (explain_rows.known, "tree_values", lambda k: {"background": k["background"][:1]}),
+    "exact_wide": (explain_rows, "exact", lambda k: {"output": "centred"}),
 }
 
 
@@ -104,7 +106,7 @@ def test_a_row_measures_equal_results_and_catches_a_fault(
 
 
 def test_every_row_with_a_rival_was_tried() -> None:
-    assert {row.name for row in COMPARED} == {*FAULTS, "import"}
+    assert {row.name for row in ROWS} == {*FAULTS, "import", "lessons"}
 
 
 def test_an_import_that_fails_is_no_time(setup: inputs.Setup) -> None:

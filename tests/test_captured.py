@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
-from distill_lessons import distillation, models, seeds, settings, training
+from distill_lessons import distillation, losses, models, seeds, settings, training
 from distill_lessons.augmentation import jitter
 from distill_lessons.data import Split
 from distill_lessons.fast import captured, watching
@@ -22,6 +23,7 @@ from distill_lessons.objectives import Batch
 from tests.tape import CannotRecord, Tape
 
 N, K, BATCH = 50, 3, 16  # batches of 16, 16, 16 and 2
+TEACHER = torch.randn(N, K, generator=seeds.generator(1))
 
 
 def toy(n: int = N) -> Split:
@@ -87,9 +89,15 @@ def smoothed(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
     return F.cross_entropy(logits, labels, label_smoothing=0.1)
 
 
+def taught(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+    """The course's loss, which checks its arguments."""
+    return losses.kd_loss(logits, TEACHER[index], labels, T=4.0, alpha=0.5)
+
+
 CAPTURED = {
     "as it is": {},
     "another loss": {"loss": smoothed},
+    "the course's loss": {"loss": taught},
     "augmentation": {"augment": jitter(1)},
     "dropout": {"build": functools.partial(net, dropout=0.3)},
     "augmentation and dropout": {
@@ -111,6 +119,23 @@ def test_a_captured_training_ends_with_the_same_weights(tape: Tape, arguments) -
     assert history == plain
     # Of nine batches of sixteen three were plain; the three of two are never captured.
     assert (tape.captured, tape.replayed) == (1, 6)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_numbers_are_checked_before_a_capture_and_where_there_is_none(
+    tape: Tape, watched: bool
+) -> None:
+    calls = []
+
+    def diverging(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+        calls.append(len(calls))  # a step that changes an object is not captured
+        bad = math.nan if watched or len(calls) > 8 else 0.0
+        return losses.kd_loss(logits + bad, TEACHER[index], labels, T=4.0, alpha=0.5)
+
+    with pytest.raises(ValueError, match="student_logits holds NaN"):
+        training.fit(net(), toy(), diverging, epochs=3, batch_size=BATCH)
+    assert len(calls) <= 10
+    assert tape.captured == 0
 
 
 def test_distillation_is_captured(tape: Tape) -> None:

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 from torch import nn
 
-from distill_lessons.explain import forward, groups, sampled
+from distill_lessons.explain import forward, groups, rescale, sampled, shapley
 from distill_lessons.explain.additive import checked
 from distill_lessons.explain.rescale import relu_stack
 from distill_lessons.explain.shap_adapters import estimate_rows, shap_values
@@ -225,6 +225,26 @@ def test_exact_equals_brute_force_over_all_orders_of_six_players(build, output):
     assert ours.rows == 2 * 2**6 * 5
 
 
+@pytest.mark.parametrize("output", VIEWS)
+def test_a_region_that_is_the_same_in_both_images_is_a_null_player(output, monkeypatch):
+    model, regions = mlp(6, 7, 5, k=3).double(), [np.array([r]) for r in range(6)]
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randint(2, (3, 6), generator=generator).double()
+    background = torch.cat([torch.randint(2, (7, 6), generator=generator).double(), x[:1]])
+    run, plain = [], shapley.image_game
+
+    def counted(model, x, background, regions, **options):
+        game = plain(model, x, background, regions, **options)
+        return lambda masks: (run.append(len(masks) * len(x) * len(background)), game(masks))[1]
+
+    monkeypatch.setattr(shapley, "image_game", counted)
+    found = exact(model[1:], x, background, regions, output=output)
+    expected = brute_force(model[1:], x, background, regions, VIEWS[output])
+    np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-12)
+    unlike = (x[:, None] != background).sum(2)  # regions in which a pair differs
+    assert sum(run) == int((2**unlike)[unlike > 0].sum()) < found.rows / 4
+
+
 @pytest.mark.parametrize("method", ["exact", "deep", "kernel", "permutation", "gradient"])
 def test_a_linear_model_has_the_closed_form(method):
     model = mlp(8, k=3)
@@ -392,7 +412,7 @@ def test_features_that_never_differ_get_nothing(digits, net):
 @pytest.mark.parametrize("output", ["centred", "logits"])
 @pytest.mark.parametrize("hidden", [(), (24,), (16, 12), (12, 10, 8)])
 @pytest.mark.parametrize("k", [3, 10])
-def test_our_rescale_rule_is_deep_explainer(digits, hidden, k, output):
+def test_our_rescale_rule_is_deep_explainer(digits, hidden, k, output, monkeypatch):
     model = mlp(16, *hidden, k=k).double()
     x, background = digits[0][:4].double(), digits[0][100:120].double()
     ours = shap_values(model, x, background, output=output)
@@ -400,6 +420,9 @@ def test_our_rescale_rule_is_deep_explainer(digits, hidden, k, output):
     np.testing.assert_allclose(ours.values, theirs.values, rtol=0, atol=1e-8)
     tight = shap_values(model, x, background, output=output, memory=0.3)
     np.testing.assert_allclose(ours.values, tight.values, rtol=0, atol=1e-12)
+    monkeypatch.setattr(rescale, "MANY_WEIGHTS", 0)  # as for a wide first layer
+    sparse = shap_values(model, x, background, output=output)
+    np.testing.assert_allclose(ours.values, sparse.values, rtol=0, atol=1e-12)
 
 
 def test_our_rescale_rule_holds_in_single_precision(digits, net):

@@ -34,7 +34,8 @@ class Explanation:
         outputs: the outputs that are explained, shape `(N, K)`.
         gap: largest `|base + sum of values − output|` over inputs and classes, in units of the
             output. A small gap is necessary for right values, and far from sufficient.
-        rows: inputs that went through the model (forward, or forward and back).
+        rows: inputs that went through the model (forward, or forward and back), counted as the
+            method defines them, without what we save.
         seconds: wall-clock time. The first call of a method also imports and compiles shap.
         method: its name.
     """

@@ -124,12 +124,19 @@ def permutation_importance(
     member = truth if per_class else torch.zeros_like(truth)
     onehot = torch.nn.functional.one_hot(member, base.shape[1] if per_class else 1).double()
     rerun = _rerun(net, x, memory, fast)
+    flat = x.flatten(1)
+    moves = (flat != flat[0]).any(0).cpu().numpy()  # a feature that is the same everywhere does not
+    still = before.repeat(repeats, 1) @ onehot
     sums = torch.zeros(len(made), repeats, onehot.shape[1], dtype=torch.float64, device=home)
     doubts: list[Tensor] = []  # columns: group, repeat, image
     rows, start, told = 0, time.perf_counter(), False
     for g, group in enumerate(made):
-        index = torch.as_tensor(group, device=x.device)
-        changed = _changed(x.flatten(1), group, orders)  # positions in (R, N)
+        moving = group[moves[group]]
+        if not len(moving) and g + 1 < len(made):
+            sums[g] = still
+            continue
+        index = torch.as_tensor(moving, device=x.device)
+        changed = _changed(flat, moving, orders)  # positions in (R, N)
         scores = before.repeat(repeats, 1)  # (R, N)
         for part, z in rerun(index, changed, orders):
             part = part.to(home)

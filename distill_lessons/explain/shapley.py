@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -204,8 +204,9 @@ def exact(
 ) -> Explanation:
     """Compute exact interventional Shapley values by running every coalition of regions.
 
-    Cost: `N · 2^R · B` rows through the model; a model that begins with a linear layer skips that
-    layer in all of them.
+    Cost: `N · 2^R · B` rows through the model, which is what `rows` counts. Fewer are run where a
+    region of an image equals that of a background image: it is then a null player of their game,
+    and half of the coalitions suffice. A model that begins with a linear layer skips that layer.
 
     Args:
         model: returns logits `(N, K)`; run in eval mode on a copy.
@@ -236,33 +237,43 @@ def exact(
             f"Exact values take at most {MAX_REGIONS}; use larger regions, or method='permutation'."
         )
     rows = len(x) * len(background) * 2**n_regions
-    masks = torch.as_tensor(coalitions(n_regions), device=x.device)
-    weights = torch.as_tensor(shapley_matrix(n_regions)).to(forward.home_of_doubles(x.device))
     base, outputs = explained(net, x, background, output, memory)
-    values, told = [], False
-    for images in x.split(_images_at_once(net, x, n_regions, len(base), memory)):
-        game = image_game(net, images, background, made, output=output, memory=memory)
-        # Values are weighted piece by piece: the table of all coalitions is never held.
-        total = weights.new_zeros(())
-        for i, (mask, weight) in enumerate(
-            zip(masks.split(PIECE), weights.split(PIECE, dim=1), strict=True), start=1
-        ):
-            total = total + torch.tensordot(weight, game(mask), dims=1)  # (R, N, K)
-            spent = time.perf_counter() - start
-            if not told and spent > 0.2:
-                told = True
-                share = min(1.0, i * PIECE / len(masks)) * len(images) / len(x)
-                forward.announce("exact Shapley values", rows, spent / share)
-        values.append(total.transpose(0, 1).cpu())
-    return checked(torch.cat(values).numpy(), base, outputs, "exact", rows, start)
+    values = torch.zeros(len(x), n_regions, len(base), dtype=torch.float64)
+    pairs = [list(_pairs_alike(image, background, made)) for image in x]
+    todo = sum(len(same) * 2 ** len(players) for part in pairs for players, same in part)
+    done, told = 0, False
+    for found, image, part in zip(values, x.split(1), pairs, strict=True):
+        for players, same in part:
+            others = background[same]
+            game = image_game(net, image, others, made, output=output, memory=memory)
+            masks = torch.zeros(2 ** len(players), n_regions, dtype=torch.bool)
+            masks[:, players] = torch.from_numpy(coalitions(len(players)))
+            weights = torch.from_numpy(shapley_matrix(len(players)))
+            # Values are weighted piece by piece: the table of all coalitions is never held.
+            for mask, weight in zip(masks.split(PIECE), weights.split(PIECE, dim=1), strict=True):
+                worth = game(mask.to(x.device))[:, 0].cpu().double()  # (S, K)
+                found[players] += weight @ worth * (len(same) / len(background))
+                done += len(mask) * len(same)
+                spent = time.perf_counter() - start
+                if not told and spent > 0.2:
+                    told = True
+                    forward.announce("exact Shapley values", todo, spent * todo / done)
+    return checked(values.numpy(), base, outputs, "exact", rows, start)
 
 
-def _images_at_once(
-    net: nn.Module, x: Tensor, n_regions: int, n_classes: int, memory: float
-) -> int:
-    """Return how many images to explain together, so that what is held of each fits the limit."""
-    split = forward.split_linear(net, x)
-    width = 0 if split is None else split[0].out_features
-    held = n_regions * width * x.element_size()  # what each region adds to the first layer
-    held += 4 * PIECE * n_classes * 8  # a piece of the game, as it is made, widened and centred
-    return max(1, int(memory * forward.MIB / 2) // held)
+def _pairs_alike(
+    image: Tensor, background: Tensor, regions: list[Array]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the regions that differ, and the background images that differ from `image` in these.
+
+    A region that is the same in both is a null player of their game: its value is 0, and without it
+    the others keep theirs. So half of the coalitions need not be run for each such region. Where
+    the margins of all images are blank, that is most of them.
+    """
+    unlike = (image != background).flatten(1)  # (B, F)
+    parts = (torch.as_tensor(region, device=image.device) for region in regions)
+    differs = torch.stack([unlike[:, part].any(1) for part in parts], 1).cpu()  # (B, R)
+    patterns, member = differs.unique(dim=0, return_inverse=True)
+    for p, pattern in enumerate(patterns):
+        if pattern.any():
+            yield pattern.nonzero()[:, 0], (member == p).nonzero()[:, 0].to(image.device)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from distill_lessons import settings
+from distill_lessons import settings, tensors
 from distill_lessons.fast import watching
 
 # The first step makes the optimiser's state and what else is made once; of the two that follow, the
@@ -135,8 +135,9 @@ class Step:
         return self._plainly(index) if self._replay is None else self._repeated(index)
 
     def _work(self, index: Tensor) -> Tensor:
-        """Do what a graph holds."""
-        value = self._compute(index)
+        """Do what a graph holds; the first step was a plain one, which has checked the numbers."""
+        with tensors.trusting_values():
+            value = self._compute(index)
         if self._steady:
             self._optimizer.step()
         return value

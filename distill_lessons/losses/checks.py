@@ -7,7 +7,7 @@ from torch import Tensor
 
 from distill_lessons.data import UNLABELLED
 from distill_lessons.settings import number
-from distill_lessons.tensors import check_numbers
+from distill_lessons.tensors import check_numbers, values_are_trusted
 
 
 def check_temperature(T: float) -> None:
@@ -31,7 +31,7 @@ def check_logits(argument: str, logits: Tensor) -> None:
         raise ValueError(f"{argument} has shape {tuple(logits.shape)}; logits need (N, K), K >= 2.")
     if not logits.is_floating_point():
         raise ValueError(f"{argument} has type {logits.dtype}; logits are floats: use .float().")
-    if not torch.isfinite(logits).all():
+    if not values_are_trusted() and not torch.isfinite(logits).all():
         row = int((~torch.isfinite(logits)).any(1).nonzero()[0, 0])
         raise ValueError(
             f"{argument} holds NaN or infinite numbers, first in row {row}; the model diverged: "
@@ -58,6 +58,8 @@ def check_labels(argument: str, labels: Tensor, logits: Tensor) -> None:
         )
     if labels.dtype != torch.int64:
         raise ValueError(f"{argument} has type {labels.dtype}; labels are int64: use .long().")
+    if values_are_trusted():
+        return
     known = labels[labels != UNLABELLED]
     if len(known) and not (int(known.min()) >= 0 and int(known.max()) < logits.shape[1]):
         wrong = int(known.min()) if int(known.min()) < 0 else int(known.max())

@@ -163,7 +163,11 @@ def _widened(logits: Tensor) -> Tensor:
 
 def _temperature(T: float | Tensor, like: Tensor) -> Tensor:
     limits = torch.finfo(like.dtype)
-    return torch.as_tensor(T, dtype=like.dtype, device=like.device).clamp(limits.tiny, limits.max)
+    if isinstance(T, Tensor):
+        return T.to(like).clamp(limits.tiny, limits.max)
+    # Filled on the device: a GPU waits for a number that is copied to it.
+    inside = min(max(float(T), limits.tiny), limits.max)
+    return torch.full((), inside, dtype=like.dtype, device=like.device)
 
 
 def _divergences(
