@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import explain_rows, process_rows, training_rows
+from benchmarks import copying_rows, explain_rows, process_rows, training_rows
 from benchmarks.inputs import Setup
 from benchmarks.timing import Comparison, Measured
 
@@ -76,6 +76,16 @@ ROWS = (
         "our own fit, one student after another",
         training_rows.side_by_side,
         at_least=10,
+    ),
+    *(
+        Row(
+            f"copying-{name}",
+            f"distillation epoch that also copies: {name}",
+            "our own plain distillation epoch",
+            partial(copying_rows.step, name),
+            at_most=20 if name == "angle" else 5,  # angles: all triples of a batch
+        )
+        for name in copying_rows.LOSSES
     ),
     Row(
         "permutation",

@@ -204,7 +204,8 @@ TABLE = {
         lambda: {
             "students": nets(), "split": split(), "z_teacher": Z, "steps": 2, "T": 2.0,
             "alpha": 0.5,
-            "loss": None, "objective": None, "seeds": [0, 1], "rows": torch.stack([torch.arange(N)] * 2),
+            "loss": None, "objective": None, "seeds": [0, 1],
+            "rows": torch.stack([torch.arange(N)] * 2),
             "batch_size": 4, "lr": 0.01, "chunk": 2, "checkpoint": None, "title": "",
         },
         {

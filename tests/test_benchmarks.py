@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from benchmarks import (
     adam,
     cli,
+    copying_rows,
     explain_rows,
     figure,
     growth,
@@ -88,6 +89,10 @@ FAULTS = {
     "exact": (explain_rows, "exact", lambda k: {"output": "centred"}),
     "tree": (explain_rows.known, "tree_values", lambda k: {"background": k["background"][:1]}),
     "exact_wide": (explain_rows, "exact", lambda k: {"output": "centred"}),
+    **{
+        f"copying-{name}": (distillation, "distill", lambda k: {"T": k["T"] * 1.1})
+        for name in copying_rows.LOSSES
+    },
 }
 
 

@@ -128,6 +128,16 @@ _ENTRIES = (
         "like_the_digit",
         seconds=(56, 6),
     ),
+    Lesson(
+        "09_features_and_relations",
+        title="features and relations",
+        question="Does it pay to copy features and relations?",
+        goal="add a loss of a hidden layer to plain distillation, find the control that could take "
+        "its gain away, name the cause and try the cheaper cure",
+        names="relational_loss what_crossed dead_units hint_steps my_cka",
+        core=False,
+        seconds=(52, 16),
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 
