@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from distill_lessons import plots
 from distill_lessons.claims import Effect
 from distill_lessons.plots import theme, wording
+from distill_lessons.whitebox import trees
 
 LESSONS = [f"{number:02}" for number in range(8)]
 NO_FIGURE = {"ROLES", "Role", "show", "use_theme"}
@@ -274,6 +275,9 @@ DRAW: dict[str, Callable[[int], Any]] = {
     "probability_bars": lambda s: plots.probability_bars(X, {"T": both(s, P, Q)[:1]}, K, ["x"]),
     "pushes": lambda s: plots.pushes(
         turned(s, ([1, 2, 3], "teacher"), ([0.1, 0, 0], "student")), K, "T"
+    ),
+    "reading": lambda s: plots.reading(
+        trees.grow(s * np.arange(3.0)[:, None], np.eye(3), 1), np.zeros(1), [s], ["x"], K, "T"
     ),
     "reliability": lambda s: plots.reliability(calibration(s)),
     "scaling": lambda s: plots.scaling(

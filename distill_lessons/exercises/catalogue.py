@@ -129,6 +129,16 @@ _ENTRIES = (
         seconds=(56, 6),
     ),
     Lesson(
+        "08_white_box_students",
+        title="white-box students",
+        question="Can the student be a white box?",
+        goal="teach trees and linear models, find the control that takes a tree's gain away, and "
+        "say what a readable student shows, and of whom",
+        names="error_after leaf_probabilities be_the_tree linear_shap clinics_tree",
+        core=False,
+        seconds=(36, 9),
+    ),
+    Lesson(
         "09_features_and_relations",
         title="features and relations",
         question="Does it pay to copy features and relations?",
