@@ -115,19 +115,11 @@ ROWS = (
         explain_rows.tree_shap,
     ),
     Row(
-        "import",
-        "import distill_lessons",
-        "import torch",
-        process_rows.imports,
-        at_most=1.1,
-    ),
-    Row(
         "deep_wide",
         "deep SHAP, two wide hidden layers, 784-512-512-10",
         "shap.DeepExplainer",
         partial(explain_rows.deep, hidden=explain_rows.WIDE),
         at_least=10,
-        slow=True,
     ),
     Row(
         "exact_wide",
@@ -135,7 +127,13 @@ ROWS = (
         "loop over the 65,536 coalitions",
         partial(explain_rows.exact_shapley, hidden=explain_rows.WIDE),
         at_least=20,
-        slow=True,
+    ),
+    Row(
+        "import",
+        "import distill_lessons",
+        "import torch",
+        process_rows.imports,
+        at_most=1.1,
     ),
     Row(
         "lessons",
