@@ -77,9 +77,10 @@ for file in Path({folder!r}).glob("*.ipynb"):
 
 MEMFD = """
 import os, time
-fd = os.memfd_create("x")
-for _ in range(24):
-    os.write(fd, b"x" * (64 << 20))  # 1.5 GiB that no process holds
+for name in "abc":  # 1.5 GiB that no process holds, in files below the limit of one
+    fd = os.memfd_create(name)
+    for _ in range(8):
+        os.write(fd, b"x" * (64 << 20))
 time.sleep(60)
 """
 DISK = """
