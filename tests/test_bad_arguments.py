@@ -358,6 +358,10 @@ TABLE = {
 
 # What is not called with what a learner gives, and why.
 UNCHECKED = {
+    "losses.checks.check_features": "the check of features, tried through their losses",
+    "losses.checks.check_pair": "the check of logits, tried through losses.logits",
+    "losses.checks.check_weight": "the check of a weight, tried through decoupled_kd",
+    "losses.checks.alike": "takes what was checked",
     "objectives.cross_entropy": "called by the loop with a batch of a checked split",
     "objectives.batch_of": "called by the loop",
     "objectives.backward": "called by the loop",

@@ -323,7 +323,7 @@ def test_what_does_not_fit_is_refused_by_name(loss, given, message: str) -> None
     [
         ({"T": 0.0}, "T=0.0"),
         ({"labels": Y[:3]}, "labels has shape"),
-        ({"labels": Y.float()}, "labels="),
+        ({"labels": Y.float()}, "labels has type"),
         ({"target_weight": -1.0}, "target_weight=-1.0"),
         ({"others_weight": math.inf}, "others_weight=inf"),
         ({"student_logits": Z[:, :2], "teacher_logits": Z[:, :2]}, "at least 3 classes"),

@@ -295,7 +295,9 @@ def test_another_loss_needs_no_labels(z: Tensor) -> None:
 
 @pytest.mark.parametrize("given", [{"z_teacher": torch.zeros(N, K)}, {"T": 2.0}, {"alpha": 0.5}])
 def test_another_loss_beside_the_parts_of_the_usual_one(given) -> None:
-    with pytest.raises(ValueError, match="^loss replaces the distillation loss, .* loss itself"):
+    with pytest.raises(
+        ValueError, match="^loss replaces the distillation loss, .* function itself"
+    ):
         fit_many(pair(), toy(), loss=cross_entropy, steps=1, **given)
 
 

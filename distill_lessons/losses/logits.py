@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from distill_lessons.losses.checks import check_pair, check_temperature, check_weight
-from distill_lessons.losses.soft import _divergences, _log_soft_targets, _widened
+from distill_lessons.losses.soft import _divergences, _log_soft_targets, _temperature, _widened
+from distill_lessons.tensors import check_numbers
 
 
 def decoupled_kd(
@@ -49,8 +50,9 @@ def decoupled_kd(
     check_weight("target_weight", target_weight)
     check_weight("others_weight", others_weight)
     check_pair(student_logits, teacher_logits, classes=3)
-    if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
-        raise TypeError(f"labels={labels!r} must be a tensor of int64, one label for each image.")
+    check_numbers("labels", labels)
+    if labels.dtype != torch.int64:
+        raise TypeError(f"labels has type {labels.dtype}; labels are int64: use .long().")
     if labels.shape != student_logits.shape[:1]:
         raise ValueError(
             f"labels has shape {tuple(labels.shape)} for {len(student_logits)} rows of logits; "
@@ -83,7 +85,9 @@ def _decoupled(
     first = p_right.exp() * (p_right - q_right) + p_wrong.exp() * (p_wrong - q_wrong)
     gap = (p_rest - q_rest).masked_fill(own, 0.0)  # at the label: infinite minus infinite
     second = (p_rest.exp() * gap).sum(-1)
-    return T**2 * (target_weight * first + others_weight * second).mean(-1)
+    both = (target_weight * first + others_weight * second).mean(-1)
+    t = _temperature(T, both)
+    return both * t * t  # T² itself can be beyond a float
 
 
 def standardised(logits: Tensor) -> Tensor:

@@ -19,14 +19,16 @@ from distill_lessons.exercises.parts import Case
 
 def _nets(seed: int) -> list[Case]:
     cases = []
-    for n, width, wider in ((4, 2, 3), (6, 3, 5)):
+    for n, width, wider, steps in ((4, 2, 3, 3), (6, 3, 5, 4)):
         parts = [
             models.seeded(partial(nn.Linear, a, b), mixed(seed, 10 * n + place))
             for place, (a, b) in enumerate(((4, width), (width, wider), (4, wider)))
         ]
         x = torch.randn(n, 4, generator=dice(seed, n))
-        words = f"{n} images, {width} features in the student and {wider} in the teacher"
-        cases.append(Case(words, (*parts, x, 3)))
+        words = (
+            f"{n} images, {width} features in the student, {wider} in the teacher, {steps} steps"
+        )
+        cases.append(Case(words, (*parts, x, steps)))
     return cases
 
 
