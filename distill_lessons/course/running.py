@@ -102,6 +102,7 @@ def execute(
         notebook = nbformat.read(lesson, as_version=4)
         # Only logged while reading. What other programs add to a notebook does no harm.
         nbformat.validate(notebook, relax_add_props=True)
+        nbformat.writes(notebook)  # Python 3.12 reads what nests too deep to be written again
     except Exception as error:  # a file may hold anything, nested a thousand deep
         unreadable = Failure(0, "", f"the file is not a readable notebook: {_one_line(error)}")
         return Result(lesson, nbformat.v4.new_notebook(), 0.0, 0, 0, unreadable)
