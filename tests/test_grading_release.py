@@ -21,7 +21,7 @@ from distill_lessons.grading import leaks, nbgrader
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("release") / "for students"
-    done = invoke("release", out)
+    done = invoke("release", out, "all")
     assert done.exit_code == 0, done.output
     assert f"{len(catalogue.LESSONS)} lessons for students." in done.stdout
     return out
