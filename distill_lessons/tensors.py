@@ -274,6 +274,20 @@ def check_numbers(argument: str, value: object) -> None:
         raise ValueError(f"{argument} is on the meta device, without numbers; give it on the CPU.")
 
 
+def float_array(argument: str, value: object) -> np.ndarray[Any, Any]:
+    """Return numbers of any kind as a float64 array, or raise a TypeError if they are none."""
+    if isinstance(value, Tensor):
+        check_numbers(argument, value)
+        value = value.detach().cpu().double().numpy()
+    try:
+        if (array := np.asarray(value)).dtype.kind in "SU":  # NumPy would read text as numbers
+            raise TypeError
+        return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError):
+        kind = type(value).__name__
+        raise TypeError(f"{argument} is {kind}; give an array or tensor of numbers.") from None
+
+
 def check_finite(name: str, values: Tensor, noun: str) -> None:
     """Raise a ValueError that names the first example with NaN or an infinite number."""
     # NaN and infinity survive a sum, which is quick; only a suspicious sum is looked into.
@@ -284,13 +298,3 @@ def check_finite(name: str, values: Tensor, noun: str) -> None:
         first = int(bad.nonzero()[0])
         found = "NaN" if bool(values[first].isnan().any()) else "an infinite number"
         raise ValueError(f"{noun} {first} holds {found} in {name}; repair it or leave it out.")
-
-
-def one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
-    """Return a number for each of `n` students, given one for all or a list of them."""
-    single = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
-    values: Any = [value] * n if single else value
-    each = [number(argument, v) for v in values]
-    if len(each) != n:
-        raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
-    return each

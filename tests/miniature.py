@@ -5,7 +5,6 @@ The images are made here: 28×28, ten classes, strokes and specks on black, in t
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_mnist
 
 from distill_lessons import settings, training
 from distill_lessons.fast import stacking
 from distill_lessons.settings import Settings
 from distill_lessons.sources.catalogue import SOURCES
-from distill_lessons.sources.record import Download, File
 
 IMAGES = {"train": 240, "t10k": 40}
 # The most that a lesson may ask for: of whatever `pick` gives, and of a training.
@@ -38,7 +37,7 @@ def files() -> dict[str, bytes]:
         x[:, 3::7, 3::7] = dice.integers(2, size=(n, 4, 4))  # specks: no part is always blank
         head = struct.pack(">HBBIII", 0, 8, 3, n, 28, 28)
         made[f"{part}-images-idx3-ubyte"] = head + np.uint8(255 * x).tobytes()
-        made[f"{part}-labels-idx1-ubyte"] = struct.pack(">HBBI", 0, 8, 1, n) + np.uint8(y).tobytes()
+        made[f"{part}-labels-idx1-ubyte"] = tiny_mnist.labels(y.tolist())
     return made
 
 
@@ -49,17 +48,12 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     the value for `full`, and every call is the lesson's own.
     """
     made = files()
-    downloads = []
-    for name, content in made.items():
-        path = f"MNIST/raw/{name}"
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-        downloads.append(Download(f"{name}.gz", (File(path, hashlib.md5(content).hexdigest()),)))
+    tiny_mnist.write(folder, made)
     record = replace(
         SOURCES["mnist"],
         images=(IMAGES["train"], IMAGES["t10k"]),
         mirrors=(),
-        downloads=tuple(downloads),
+        downloads=tiny_mnist.downloads(made),
     )
     monkeypatch.setitem(SOURCES, "mnist", record)
     monkeypatch.setattr(Settings, "pick", lambda self, cpu, full: shrunk(full))

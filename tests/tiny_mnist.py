@@ -51,10 +51,15 @@ def source(*mirrors: str, content: Mapping[str, bytes] = CONTENT) -> Source:
         shape=(1, 4, 4),
         images=(N_TRAIN, N_TEST),
         mirrors=mirrors or (NOWHERE,),
-        downloads=tuple(
-            Download(f"{name}.gz", (File(f"MNIST/raw/{name}", hashlib.md5(raw).hexdigest()),))
-            for name, raw in content.items()
-        ),
+        downloads=downloads(content),
+    )
+
+
+def downloads(content: Mapping[str, bytes]) -> tuple[Download, ...]:
+    """Return what MNIST's record says of files with this content."""
+    return tuple(
+        Download(f"{name}.gz", (File(f"MNIST/raw/{name}", hashlib.md5(raw).hexdigest()),))
+        for name, raw in content.items()
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from distill_lessons.tensors import check_numbers
+from distill_lessons.tensors import check_numbers, float_array
 
 Array = npt.NDArray[Any]
 ArrayLike = Array | Tensor
@@ -38,17 +38,7 @@ def labels(y: ArrayLike, table: Array) -> Array:
 
 def finite(argument: str, value: ArrayLike) -> Array:
     """Return `value` as a float64 array, or raise a ValueError if it is empty, NaN or infinite."""
-    if isinstance(value, Tensor):
-        check_numbers(argument, value)
-        value = value.detach().cpu().double().numpy()
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind in "SU":  # numpy would read text as numbers
-            raise TypeError
-        array = array.astype(np.float64, copy=False)
-    except (TypeError, ValueError):
-        kind = type(value).__name__
-        raise TypeError(f"{argument} is {kind}; give an array or tensor of numbers.") from None
+    array = float_array(argument, value)
     if array.size == 0:
         raise ValueError(f"{argument} has shape {array.shape} and holds nothing; give some inputs.")
     bad = int((~np.isfinite(array)).sum())

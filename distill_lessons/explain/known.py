@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.tree import BaseDecisionTree
 
 from distill_lessons.explain.arrays import Array, ArrayLike, finite
-from distill_lessons.whitebox.trees import node_values, table
+from distill_lessons.whitebox.trees import inputs_of, node_values
 
 
 def linear_values(weight: ArrayLike, x: ArrayLike, background: ArrayLike) -> Array:
@@ -70,15 +70,8 @@ def tree_values(tree: BaseDecisionTree, x: ArrayLike, background: ArrayLike) -> 
         TreeSHAP. The shares are those of a unanimity game with opponents.
     """
     answers = node_values(tree)
-    x, background = table("x", x), table("background", background)
-    n_features = tree.tree_.n_features
-    for name, rows in (("x", x), ("background", background)):
-        if rows.shape[1] != n_features:
-            raise ValueError(
-                f"{name} has {rows.shape[1]} features, but the tree was grown on {n_features}; "
-                "give it the same ones."
-            )
-    values = np.zeros((len(x), n_features, answers.shape[1]))
+    x, background = inputs_of(tree, "x", x), inputs_of(tree, "background", background)
+    values = np.zeros((*x.shape, answers.shape[1]))
     for leaf, bounds in _leaves(tree):
         if not bounds:
             continue  # the root is the only leaf: no input matters

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.fast import batched
+from distill_lessons.settings import number
 from distill_lessons.tensors import class_labels
 
 _ALONE = "train them one by one with training.fit."
@@ -147,3 +150,13 @@ def check_labelled(rows: Tensor, alphas: Sequence[float], split: Split) -> None:
             raise ValueError(
                 f"alpha={alpha} weighs labels, but rows[{s}] holds no labelled image; use alpha=0."
             )
+
+
+def one_each(argument: str, value: float | Sequence[float], n: int) -> list[float]:
+    """Return a number for each of `n` students, given one for all or a list of them."""
+    single = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
+    values: Any = [value] * n if single else value
+    each = [number(argument, v) for v in values]
+    if len(each) != n:
+        raise ValueError(f"{argument} has {len(each)} values for {n} students; give one or {n}.")
+    return each

@@ -25,7 +25,7 @@ from distill_lessons.objectives import Loss, Objective, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import checked, generator
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_function, check_rows, check_type, class_labels, one_each
+from distill_lessons.tensors import check_function, check_rows, check_type, class_labels
 
 
 def fit_many(
@@ -95,7 +95,9 @@ def fit_many(
     seeds = range(n_students) if seeds is None else seeds
     check_type("seeds", seeds, Iterable, "a list of whole numbers, one for each student")
     seeds = list(seeds)
-    Ts, alphas = one_each("T", T, n_students), one_each("alpha", alpha, n_students)
+    Ts, alphas = (
+        alike.one_each(name, value, n_students) for name, value in (("T", T), ("alpha", alpha))
+    )
     if len(seeds) != n_students:
         raise ValueError(
             f"seeds has {len(seeds)} entries for {n_students} students; give one each."
@@ -135,6 +137,14 @@ def fit_many(
         losses.check_logits("z_teacher", z_teacher.flatten(0, 1))
     z_teacher = closed_form.wide(z_teacher, split.x)
 
+    def minimised(part: slice) -> backward.Backward:
+        if objective is not None:
+            return backward.of_objective(objective, students[0])
+        if loss is not None:
+            return backward.of_loss(loss, students[0])
+        z = z_teacher[part] if own else z_teacher
+        return backward.of_distillation(z, Ts[part], alphas[part], students[0])
+
     about = (split.x, split.y, z_teacher, rows, Ts, alphas, steps, batch_size)
     starts = range(0, n_students, chunk)
     with ticking(len(starts) * steps, title or f"training {n_students} students") as tick:
@@ -143,13 +153,7 @@ def fit_many(
             _fit_chunk(
                 students[part],
                 split,
-                backward.of_objective(objective, students[0])
-                if objective is not None
-                else backward.of_loss(loss, students[0])
-                if loss is not None
-                else backward.of_distillation(
-                    z_teacher[part] if own else z_teacher, Ts[part], alphas[part], students[0]
-                ),
+                minimised(part),
                 seeds[part],
                 rows[part],
                 steps,

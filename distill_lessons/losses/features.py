@@ -37,7 +37,7 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
     >>> hint(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 4.0]])).item()
     2.0
     """
-    _check_together(student, teacher, least=1)
+    _check_together(student, teacher)
     if student.shape != teacher.shape:
         raise ValueError(
             f"student has features of shape {tuple(student.shape)} and teacher of "
@@ -109,9 +109,7 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
 
     Source: Zagoruyko and Komodakis (2017), arXiv:1612.03928, equation 2.
     """
-    check_features("student", student, axes=(4,))
-    check_features("teacher", teacher, axes=(4,))
-    _check_together(student, teacher, least=1)
+    _check_together(student, teacher, axes=(4,))
     if student.shape[2:] != teacher.shape[2:]:
         raise ValueError(
             f"student has maps of {tuple(student.shape[2:])} and teacher of "
@@ -145,9 +143,7 @@ def contrastive(student: Tensor, teacher: Tensor, *, T: float = 0.1) -> Tensor:
     arXiv:1807.03748, equation 4.
     """
     check_temperature(T)
-    check_features("student", student, axes=(2,))
-    check_features("teacher", teacher, axes=(2,))
-    _check_together(student, teacher, least=2)
+    _check_together(student, teacher, axes=(2,), least=2)
     if student.shape != teacher.shape:
         raise ValueError(
             f"student has {student.shape[1]} features and teacher {teacher.shape[1]}; let a "
@@ -158,9 +154,11 @@ def contrastive(student: Tensor, teacher: Tensor, *, T: float = 0.1) -> Tensor:
     return -log_found.mean()
 
 
-def _check_together(student: Tensor, teacher: Tensor, *, least: int) -> None:
-    check_features("student", student, least=least)
-    check_features("teacher", teacher, least=least)
+def _check_together(
+    student: Tensor, teacher: Tensor, *, axes: tuple[int, ...] = (), least: int = 1
+) -> None:
+    check_features("student", student, axes=axes, least=least)
+    check_features("teacher", teacher, axes=axes, least=least)
     if len(student) != len(teacher):
         raise ValueError(
             f"student has features of {len(student)} images and teacher of {len(teacher)}; give "

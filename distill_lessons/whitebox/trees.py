@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.tree import BaseDecisionTree, DecisionTreeRegressor
-from torch import Tensor
 
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_numbers, check_type
+from distill_lessons.tensors import check_type, float_array
 
 Array = np.ndarray[Any, Any]
 
@@ -56,18 +55,8 @@ def table(argument: str, x: Any) -> Array:
 
 
 def _numbers(argument: str, value: Any) -> Array:
-    """Return numbers as float64; raise an error that names the argument if they are none."""
-    if isinstance(value, Tensor):
-        check_numbers(argument, value)
-        value = value.detach().cpu().double().numpy()
-    try:
-        found = np.asarray(value)
-        if found.dtype.kind in "SU":  # NumPy would read text as numbers
-            raise TypeError
-        found = found.astype(np.float64)
-    except (TypeError, ValueError):
-        kind = type(value).__name__
-        raise TypeError(f"{argument} is {kind}; give an array or tensor of numbers.") from None
+    """Return finite numbers as float64; raise an error that names the argument otherwise."""
+    found = float_array(argument, value)
     if not np.isfinite(found).all():
         raise ValueError(f"{argument} holds NaN or infinite numbers; a tree cannot compare them.")
     return found
@@ -114,6 +103,22 @@ def node_values(tree: BaseDecisionTree) -> Array:
     return found[:, 0, :] if hasattr(tree, "classes_") else found[:, :, 0]
 
 
+def inputs_of(tree: BaseDecisionTree, argument: str, x: Any) -> Array:
+    """Return inputs of a grown tree as a `table`.
+
+    Raises:
+        TypeError: if they are no numbers.
+        ValueError: if there is no input, one holds NaN or infinity, or the tree takes others.
+    """
+    found, n_features = table(argument, x), tree.tree_.n_features
+    if found.shape[1] != n_features:
+        raise ValueError(
+            f"{argument} has {found.shape[1]} features, but the tree was grown on {n_features}; "
+            "give it the same ones."
+        )
+    return found
+
+
 def nodes_by_depth(tree: BaseDecisionTree, x: Any) -> Array:
     """Return the node that each input has reached after 0, 1, 2... questions, ``(depth + 1, N)``.
 
@@ -129,12 +134,7 @@ def nodes_by_depth(tree: BaseDecisionTree, x: Any) -> Array:
         ValueError: if it has not been grown, or takes other inputs.
     """
     node_values(tree)
-    x, grown = table("x", x), tree.tree_
-    if x.shape[1] != grown.n_features:
-        raise ValueError(
-            f"x has {x.shape[1]} features, but the tree was grown on {grown.n_features}; give it "
-            "the same ones."
-        )
+    x, grown = inputs_of(tree, "x", x), tree.tree_
     rows, node = np.arange(len(x)), np.zeros(len(x), dtype=np.int64)
     reached = [node]
     for _ in range(tree.get_depth()):

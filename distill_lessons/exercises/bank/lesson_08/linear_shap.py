@@ -46,7 +46,6 @@ from collections.abc import Callable
 from typing import Any
 
 from distill_lessons.exercises.parts import Judging, Mistake
-from distill_lessons.explain import known
 
 Array = np.ndarray[Any, Any]
 
