@@ -21,10 +21,11 @@ from matplotlib.figure import Figure
 
 from distill_lessons import plots
 from distill_lessons.claims import Effect
+from distill_lessons.exercises import catalogue
 from distill_lessons.plots import theme, wording
 from distill_lessons.whitebox import trees
 
-LESSONS = [f"{number:02}" for number in range(8)]
+LESSONS = list(catalogue.LESSONS)
 NO_FIGURE = {"ROLES", "Role", "show", "use_theme"}
 
 # Words of findings: how something came out, and not what is drawn.
@@ -48,6 +49,9 @@ DESCRIBED = [
     "Above: uniform noise. Below: drawn pixel by pixel",
     "five uniform ones above and five drawn pixel by pixel below",
     "The course: distil above, explain below",
+    "three units of one teacher that are explained best",  # how they were chosen
+    "that excite the teacher's unit most, and below them those",
+    "On top the plain ones",
     "below for the same net with random weights",
     "above for the trained teacher",
     "above with the cue and below without it",

@@ -52,7 +52,7 @@ def test_a_budget_that_is_used_up_starts_nothing(tmp_path: Path) -> None:
 
 
 def test_the_plan_names_every_lesson_and_fits_into_the_time(tmp_path: Path) -> None:
-    names = [path.name[:2] for path in sorted((on_a_gpu.ROOT / "notebooks").glob("0*.ipynb"))]
+    names = [path.name[:2] for path in sorted((on_a_gpu.ROOT / "notebooks").glob("*.ipynb"))]
     assert sorted(on_a_gpu.LESSONS) == names
     steps = on_a_gpu.plan(tmp_path, dry=False)
     assert [step.name for step in steps[:3]] == ["graphs", "tests", "benchmarks"]

@@ -100,7 +100,10 @@ app.add_typer(datasets.app, name="data", no_args_is_help=True)
 @app.command()
 def pages(
     out: Annotated[Path, typer.Argument(help="The folder for the pages.")],
-    names: runs.Names = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LESSON]...", help="Numbers, names or paths. [default: all]"),
+    ] = None,
 ) -> None:
     """Write lessons as web pages, with their stored outputs, for those who only read.
 
@@ -110,7 +113,7 @@ def pages(
         folder = runs.lessons_folder()
         from distill_lessons.course import pages
 
-        written = pages.write(lessons.find(names or [], folder), out)
+        written = pages.write(lessons.find(names or ["all"], folder), out)
         print(f"Pages: {len(written)}, the first of them {shown(written[0])}.")
 
 
