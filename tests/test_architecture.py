@@ -20,7 +20,7 @@ MOST_LINES = 300
 FLOORS = [
     {"sources.catalogue", "sources.readers", "sources.record", "sources.__init__"},
     {"page", "files", "__init__"},
-    {"course.atlas", "course.__init__"},
+    {"course.atlas", "course.hosted", "course.__init__"},
     {"settings", "seeds"},
     {"tensors", "claims", "progress", "asking"},
     {"sources"},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_mnist
 import torch
@@ -15,9 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from distill_lessons import data, tensors
+from distill_lessons import data, seeds, tensors
 from distill_lessons import settings as course_settings
 from distill_lessons.data import SHARES, UNLABELLED, Data, Split
+from distill_lessons.sources.averaging import averaged
 from distill_lessons.sources.catalogue import SOURCES
 from distill_lessons.tensors import Target
 
@@ -207,6 +211,64 @@ def test_settings_name_data_set_size_seed_and_folder(tiny, tmp_path: Path, monke
     assert [len(s) for s in (full.train, full.valid, full.test)] == [54, 6, 30]
     assert torch.equal(full.valid.x, data.load("mnist", root=tmp_path, seed=3).valid.x)
     assert not torch.equal(full.valid.x, data.load("mnist", root=tmp_path, seed=0).valid.x)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> str:
+    """Colour images of 32×32 whose quarters of 16×16 are each of one colour."""
+    dice = np.random.default_rng(0)
+    for name in ("apple", "fig"):
+        (tmp_path / name).mkdir()
+        for i in range(40):
+            quarters = dice.integers(256, size=(2, 2, 3), dtype=np.uint8)
+            Image.fromarray(quarters.repeat(16, 0).repeat(16, 1)).save(tmp_path / name / f"{i}.png")
+    return f"folder:{tmp_path}"
+
+
+def test_a_lesson_on_a_cpu_averages_large_images_and_says_so(photographs: str, capsys) -> None:
+    found = data.from_settings(course_settings.load({"DISTILL_DATASET": photographs}))
+    assert found.image_shape == (3, 16, 16)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(f"{photographs}: images of 32×32 are averaged to 16×16, ")
+    assert said.endswith(f"DISTILL_PROFILE=full keeps them, and so does {photographs}?size=32.")
+    whole = data.load(photographs)
+    for small, large in ((found.train, whole.train), (found.test, whole.test)):
+        assert torch.equal(small.x, large.x[..., ::2, ::2])  # squares of 2×2, each of one colour
+        assert torch.equal(small.y, large.y)
+
+
+@pytest.mark.parametrize("env", [{"DISTILL_PROFILE": "full"}, {"DISTILL_DATASET": "?size=32"}])
+def test_large_images_are_kept_where_they_were_asked_for(env, photographs: str, capsys) -> None:
+    env = env | {
+        "DISTILL_DATASET": photographs + env.get("DISTILL_DATASET", ""),
+        "DISTILL_DEVICE": "cpu",
+    }
+    assert data.from_settings(course_settings.load(env)).image_shape == (3, 32, 32)
+    assert "averaged" not in capsys.readouterr().out
+
+
+def test_images_of_the_size_of_mnist_are_kept(capsys) -> None:
+    assert max(math.prod(SOURCES[n].shape) for n in ("digits", "mnist")) <= data.CPU_VALUES
+    data.from_settings(course_settings.load({}))
+    assert "averaged" not in capsys.readouterr().out
+
+
+@given(
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    most=st.integers(3, 2000),
+)
+@properties
+def test_averaged_images_are_the_largest_that_fit(channels, height, width, most) -> None:
+    images = torch.rand(2, channels, height, width, generator=seeds.generator(0))
+    found = averaged(images, most)
+    left = (channels * -(-height // side) * -(-width // side) for side in itertools.count(1))
+    side = next(side for side, values in enumerate(left, start=1) if values <= most)
+    assert found.shape == (2, channels, -(-height // side), -(-width // side))
+    torch.testing.assert_close(found[..., 0, 0], images[..., :side, :side].mean((2, 3)))
+    corner = images[..., (height - 1) // side * side :, (width - 1) // side * side :].mean((2, 3))
+    torch.testing.assert_close(found[..., -1, -1], corner)
 
 
 def test_mnist_from_a_data_folder(mnist_folder: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill_lessons import files
+from distill_lessons.course import hosted
 from distill_lessons.settings import expanded, one_of
 
 START = "00_start_here.ipynb"
@@ -195,7 +196,9 @@ def code_of(lesson: Path) -> str:
     source = [
         "".join(cell["source"])
         for cell in cells
-        if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]
+        if cell["cell_type"] == "code"
+        and "nbgrader" not in cell["metadata"]
+        and not hosted.prepares(cell)
     ]
     return hashlib.sha256("\0".join(source).encode()).hexdigest()[:12]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_lessons import files
-from distill_lessons.course import lessons, way
+from distill_lessons.course import hosted, lessons, way
 from distill_lessons.exercises import catalogue
 from distill_lessons.exercises.catalogue import LESSONS, Lesson
 from distill_lessons.grading import stubs
@@ -35,9 +35,10 @@ def pages(notebooks: Path) -> dict[Path, str]:
         ValueError: if a page has no place for a table.
     """
     root, start = notebooks.parent, notebooks / lessons.START
+    repository = address(root)
     readme, guide = root / "README.md", root / "INSTRUCTORS.md"
     guided = filled(guide.read_text(encoding="utf-8"), "goals", goals())
-    front = filled(readme.read_text(encoding="utf-8"), "address", where(address(root)))
+    front = filled(readme.read_text(encoding="utf-8"), "address", where(repository))
     written = {
         readme: filled(front, "lessons", questions(f"{notebooks.name}/")),
         guide: filled(guided, "minutes", minutes(notebooks)),
@@ -50,7 +51,8 @@ def pages(notebooks: Path) -> dict[Path, str]:
             if "<!-- lessons: begin -->" in "".join(cell["source"]):
                 text = filled("".join(cell["source"]), "lessons", questions("", here=path.name))
                 cell["source"] = text.splitlines(keepends=True)
-        way.write(notebook, lesson)
+        hosted.write(notebook, lesson.number, repository)
+        way.write(notebook, lesson, hosted.links(repository, f"{notebooks.name}/{path.name}"))
         written[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     return written
 
@@ -84,15 +86,9 @@ def where(repository: str) -> str:
         )
     host, path = repository.removeprefix("https://").split("/", 1)
     lines = []
-    if host == "github.com":  # Binder, and the badge of the workflow, know this host's addresses
-        start = f"notebooks/{lessons.START}"
+    if badges := hosted.links(repository, f"notebooks/{lessons.START}"):
         state = f"{repository}/actions/workflows/test.yml"
-        lines += [
-            f"[![tests]({state}/badge.svg)]({state})",
-            f"[![open in Binder](https://mybinder.org/badge_logo.svg)]"
-            f"(https://mybinder.org/v2/gh/{path}/HEAD?urlpath=lab/tree/{start})",
-            "",
-        ]
+        lines += [f"[![tests]({state}/badge.svg)]({state})", badges, ""]
     return "\n".join(
         [
             *lines,

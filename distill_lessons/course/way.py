@@ -18,16 +18,18 @@ _PLACE = re.compile(rf"\n\n{BEGIN}\n.*?\n{END}", re.DOTALL)
 _HEADING = re.compile(r"^(##|###) (.+)$", re.MULTILINE)
 
 
-def write(notebook: dict[str, Any], lesson: Lesson) -> None:
+def write(notebook: dict[str, Any], lesson: Lesson, links: str = "") -> None:
     """Put the lines under the heading of a lesson's notebook, in place of older ones.
 
     Args:
         notebook: as read from its file; its first cell begins with the heading.
         lesson: its entry in the catalogue.
+        links: badges that open the lesson elsewhere.
     """
     first = notebook["cells"][0]
     heading, rest = (without("".join(first["source"])) + "\n").split("\n", 1)
-    lines = f"{BEGIN}\n{strip(lesson)}\n\n{contents(notebook, lesson)}\n{END}"
+    shown = filter(None, [strip(lesson), links, contents(notebook, lesson)])
+    lines = "\n".join([BEGIN, "\n\n".join(shown), END])
     text = f"{heading}\n\n{lines}\n{rest}".rstrip("\n")
     first["source"] = text.splitlines(keepends=True)
 
