@@ -10,7 +10,7 @@ from typing import Any
 
 TAG = "hosted"
 _GITHUB = "https://github.com/"
-_INSTALL = '''\
+_INSTALL = """\
 # A hosted notebook starts without the course: this gets it. Elsewhere the cell does nothing.
 # With a GPU, first remove the # of the last line. What is solved here is lost with the machine:
 # download the notebook at the end.
@@ -18,7 +18,7 @@ try:
     import distill_lessons
 except ModuleNotFoundError:
     get_ipython().run_line_magic("pip", "install --quiet git+{address}.git")
-# %env DISTILL_PROFILE=full'''
+# %env DISTILL_PROFILE=full"""
 
 
 def links(address: str, file: str) -> str:
