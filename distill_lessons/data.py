@@ -215,9 +215,11 @@ def from_settings(config: Settings) -> Data:
     found = load(config.dataset, root=config.data_dir, seed=config.seed, limits=limits)
     check_enough(found)
     if config.profile == "cpu" and "?size=" not in config.dataset:
-        splits = (found.train, found.valid, found.test)
-        small = (replace(s, x=averaging.averaged(s.x, CPU_VALUES)) for s in splits)
-        before, found = found.image_shape, Data(found.name, *small, found.classes)
+        train, valid, test = (
+            replace(split, x=averaging.averaged(split.x, CPU_VALUES))
+            for split in (found.train, found.valid, found.test)
+        )
+        before, found = found.image_shape, Data(found.name, train, valid, test, found.classes)
         if found.image_shape != before:
             averaging.say(found.name, before, found.image_shape)
     return found.to(config.device)
