@@ -26,7 +26,7 @@ FLOORS = [
     {"sources"},
     {"data"},
     {"losses", "augmentation", "checkpoints", "fast.__init__", "fast.captured", "fast.watching"},
-    {"evaluation"},
+    {"evaluation", "teachers"},
     {"objectives"},
     {"models", "training"},
     {"fast", "whitebox"},
