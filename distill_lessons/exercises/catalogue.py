@@ -148,6 +148,15 @@ _ENTRIES = (
         core=False,
         seconds=(52, 16),
     ),
+    Lesson(
+        "10_many_teachers",
+        title="many teachers",
+        question="Do eight teachers teach better than one?",
+        goal="mix the answers of many teachers, say what a gain of many comes from and when one "
+        "teacher is as good, and use their disagreement with care",
+        names="mean_targets entropy_mix one_each eight_hospitals gated_mix contradiction",
+        core=False,
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 
