@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import copying_rows, explain_rows, process_rows, training_rows
+from benchmarks import copying_rows, explain_rows, process_rows, teacher_rows, training_rows
 from benchmarks.inputs import Setup
 from benchmarks.timing import Comparison, Measured
 
@@ -76,6 +76,19 @@ ROWS = (
         "our own fit, one student after another",
         training_rows.side_by_side,
         at_least=10,
+    ),
+    Row(
+        "eight",
+        "soft targets of eight teachers, 784-128-10",
+        "loop over the eight",
+        partial(teacher_rows.eight, against=8),
+    ),
+    Row(
+        "eight-one",
+        "soft targets of eight teachers, 784-128-10",
+        "soft targets of one of them",
+        partial(teacher_rows.eight, against=1),
+        at_most=12,
     ),
     *(
         Row(

@@ -29,6 +29,7 @@ from benchmarks import (
     inputs,
     process_rows,
     report,
+    teacher_rows,
     timing,
     training_rows,
 )
@@ -79,6 +80,10 @@ FAULTS = {
     "workers": (distillation, "distill", lambda k: {"seed": k["seed"] + 1}),
     "floor": (distillation, "distill", lambda k: {"alpha": k["alpha"] + 0.05}),
     "students": (stacking, "fit_many", lambda k: {"alpha": k["alpha"][::-1]}),
+    **{
+        name: (teacher_rows.losses, "soft_targets", lambda k: {"T": k["T"] * 1.1})
+        for name in ("eight", "eight-one")
+    },
     "permutation": (
         explain_rows,
         "permutation_importance",
