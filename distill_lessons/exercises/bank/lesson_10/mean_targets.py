@@ -117,9 +117,9 @@ judging = Judging(
 # ==== Solution ====================================================================================
 
 
-# The sum ran over teachers, images and classes at once. Then all targets are far too small, and
-# how small depends on the size of the batch. A student trained with a cross-entropy would still
-# learn from them, only slowly; that is why such a bug can live long.
+# The sum ran over teachers, images and classes at once. So all targets are far too small, and
+# teachers and images with large logits weigh more than others. A student still learns from them,
+# since Adam does not mind the scale of a loss; that is why such a bug can live long.
 def mean_targets(z, T):
     odds = (z / T).exp()
     p = odds / odds.sum(dim=2, keepdim=True)
