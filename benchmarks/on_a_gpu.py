@@ -26,7 +26,7 @@ from distill_lessons.course import lessons, running
 
 ROOT = Path(__file__).parents[1]
 # The quick ones first, so that most of them end.
-LESSONS = ("02", "03", "06", "07", "04", "01", "05", "00", "08", "09")
+LESSONS = ("02", "03", "06", "07", "04", "01", "05", "00", "08", "09", "10")
 PACKAGES = ("torch", "numpy", "scikit-learn", "shap", "pandas", "matplotlib")
 GRACE = 10.0  # seconds that an interrupted step has to write what it has
 
