@@ -12,7 +12,8 @@ from distill_lessons import data, models, sweep, teachers
 from distill_lessons.claims import Claim, mean_effect
 from distill_lessons.fast import repeats, stacking
 
-R, M, N = 8, 4, 50
+# Wide teachers, as in the lesson: of 32 units, four of the same labels do win a point over one.
+R, M, N, WIDTH = 8, 4, 50, 128
 
 
 @functools.cache
@@ -20,7 +21,7 @@ def drawn() -> repeats.Repeats:
     digits = data.load("digits")
     spare = len(digits.train) - M * N
     return repeats.draw(
-        digits, lambda s: models.mlp(digits.image_shape, 10, (32,), seed=s), R, steps=1, spare=spare
+        digits, lambda s: models.mlp(digits.image_shape, 10, (8,), seed=s), R, steps=1, spare=spare
     )
 
 
@@ -32,7 +33,7 @@ def answers(*, same: bool) -> Tensor:
     rows = own[:, :1].expand(-1, M, -1) if same else own
     seeds = [1000 * m + s for s in draws.seeds for m in range(M)]
     shape = tuple(draws.pool.x.shape[1:])
-    nets = [models.mlp(shape, 10, (32,), seed=s) for s in seeds]
+    nets = [models.mlp(shape, 10, (WIDTH,), seed=s) for s in seeds]
     stacking.fit_many(
         nets, draws.pool, rows=rows.flatten(0, 1), seeds=seeds, steps=120, lr=5e-3
     )  # fmt: skip
