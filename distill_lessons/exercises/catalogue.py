@@ -156,6 +156,7 @@ _ENTRIES = (
         "teacher is as good, and use their disagreement with care",
         names="mean_targets entropy_mix one_each eight_hospitals gated_mix contradiction",
         core=False,
+        seconds=(44, 6),
     ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
