@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 _QUICK = ("02", "03", "06", "07", "04", "01", "05", "00")
 LESSONS = (*_QUICK, *(number for number in catalogue.LESSONS if number not in _QUICK))
 PACKAGES = ("torch", "numpy", "scikit-learn", "shap", "pandas", "matplotlib")
+_EMBEDDED = re.compile('src="data:image/(png|webp);base64,([^"]+)"')
 GRACE = 10.0  # seconds that an interrupted step has to write what it has
 
 
@@ -130,11 +132,14 @@ def lesson(name: str, out: str) -> None:
 def figures(notebook: Any, folder: Path, stem: str) -> int:
     """Write every image among a notebook's outputs, and return how many there are."""
     folder.mkdir(exist_ok=True)
-    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-    for number, image in enumerate(images, 1):
-        files.write(folder / f"{stem}-{number:02}.png", base64.b64decode(image))
-    return len(images)
+    found = []
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
+        data = output.get("data", {})
+        found += [("png", data["image/png"])] if "image/png" in data else []
+        found += _EMBEDDED.findall(data.get("text/html", ""))  # as `plots.show` leaves them
+    for number, (kind, image) in enumerate(found, 1):
+        files.write(folder / f"{stem}-{number:02}.{kind}", base64.b64decode(image))
+    return len(found)
 
 
 def about() -> dict[str, Any]:

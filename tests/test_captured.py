@@ -89,9 +89,14 @@ def smoothed(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
     return F.cross_entropy(logits, labels, label_smoothing=0.1)
 
 
+@functools.cache
+def teacher_on(device: torch.device) -> Tensor:
+    return TEACHER.to(device)
+
+
 def taught(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
     """The course's loss, which checks its arguments."""
-    return losses.kd_loss(logits, TEACHER[index], labels, T=4.0, alpha=0.5)
+    return losses.kd_loss(logits, teacher_on(index.device)[index], labels, T=4.0, alpha=0.5)
 
 
 CAPTURED = {
@@ -130,7 +135,9 @@ def test_numbers_are_checked_before_a_capture_and_where_there_is_none(
     def diverging(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         calls.append(len(calls))  # a step that changes an object is not captured
         bad = math.nan if watched or len(calls) > 8 else 0.0
-        return losses.kd_loss(logits + bad, TEACHER[index], labels, T=4.0, alpha=0.5)
+        return losses.kd_loss(
+            logits + bad, teacher_on(index.device)[index], labels, T=4.0, alpha=0.5
+        )
 
     with pytest.raises(ValueError, match="student_logits holds NaN"):
         training.fit(net(), toy(), diverging, epochs=3, batch_size=BATCH)

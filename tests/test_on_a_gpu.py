@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from benchmarks import graphs, on_a_gpu
@@ -67,6 +68,14 @@ def test_images_are_taken_out_of_a_notebook(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=cells)
     assert on_a_gpu.figures(notebook, tmp_path / "figures", "02_x") == 1
     assert (tmp_path / "figures" / "02_x-01.png").read_bytes() == b"a picture"
+
+
+def test_the_figures_of_a_lesson_are_found(tmp_path: Path) -> None:
+    path = on_a_gpu.ROOT / "notebooks" / "00_start_here.ipynb"
+    written = path.read_text(encoding="utf-8").count("<figure style=")
+    assert on_a_gpu.figures(nbformat.read(path, 4), tmp_path / "figures", "00") == written > 1
+    for figure in (tmp_path / "figures").iterdir():
+        Image.open(figure).verify()
 
 
 def test_without_a_gpu_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

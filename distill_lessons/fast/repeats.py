@@ -111,6 +111,8 @@ def draw(
     parts = [_parts(pool, sizes, number) for number in numbers]
     train, test, valid, kept = map(torch.stack, zip(*parts, strict=True))
     teachers = [build(number) for number in numbers]
+    check_type("what build returns", teachers[0], nn.Module, "an untrained net")
+    teachers = [teacher.to(pool.x.device) for teacher in teachers]
     fit_arguments.setdefault("title", f"training {n_repeats} teachers")
     fit_many(teachers, pool, rows=train, seeds=numbers, steps=steps, **fit_arguments)
     z = predict_many(teachers, pool.x)

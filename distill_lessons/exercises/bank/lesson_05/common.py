@@ -72,5 +72,5 @@ def flat(answer: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def group_by_mask(x: Tensor, group: Tensor, order: Tensor) -> Tensor:
-    chosen = torch.zeros(x[0].numel(), dtype=torch.bool).index_fill(0, group, True)
+    chosen = torch.zeros(x[0].numel(), dtype=torch.bool, device=x.device).index_fill(0, group, True)
     return torch.where(chosen.view(x.shape[1:]), x.index_select(0, order), x)

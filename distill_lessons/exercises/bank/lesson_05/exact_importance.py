@@ -80,7 +80,7 @@ def _label_of_k(model: nn.Module, x: Tensor, y: Tensor, j: int) -> float:
 
 
 def _with_value(x: Tensor, j: int, value: Tensor) -> Tensor:
-    return x.flatten(1).index_fill(1, torch.tensor([j]), float(value))
+    return x.flatten(1).index_fill(1, torch.tensor([j], device=x.device), float(value))
 
 
 def _mean_value(model: nn.Module, x: Tensor, y: Tensor, j: int) -> float:

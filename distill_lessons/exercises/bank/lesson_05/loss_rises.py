@@ -59,7 +59,7 @@ def _lost(z: Tensor, y: Tensor) -> Tensor:
 def _all_mixtures(x: Tensor, order: Tensor) -> Tensor:
     """Every feature taken from `x[order]` in turn, shape `(features, N, C, H, W)`."""
     flat = x.flatten(1)
-    features = torch.arange(flat.shape[1])
+    features = torch.arange(flat.shape[1], device=x.device)
     mixed = flat.expand(len(features), *flat.shape).clone()
     mixed[features, :, features] = flat[order].T
     return mixed.view(-1, *x.shape)

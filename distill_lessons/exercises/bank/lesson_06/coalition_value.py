@@ -75,7 +75,9 @@ from distill_lessons.exercises.parts import Judging, Mistake
 
 
 def _mixed(image: Tensor, background: Tensor, present: Tensor) -> Tensor:
-    there = torch.zeros(image[0].numel(), dtype=torch.bool).index_fill(0, present, True)
+    there = torch.zeros(image[0].numel(), dtype=torch.bool, device=image.device).index_fill(
+        0, present, True
+    )
     return torch.where(there.view(image.shape[1:]), image, background)
 
 

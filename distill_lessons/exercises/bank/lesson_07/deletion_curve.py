@@ -57,7 +57,7 @@ from distill_lessons.exercises.parts import Judging, Mistake
 def _path(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor) -> Tensor:
     """Return the logits with 0 to D pixels removed, shape `(D + 1, K)`."""
     place = credit.flatten().argsort(descending=True).argsort()  # 0 for the pixel that goes first
-    removed = place < torch.arange(credit.numel() + 1)[:, None]
+    removed = place < torch.arange(credit.numel() + 1, device=x.device)[:, None]
     logits: Tensor = model(torch.where(removed.view(-1, *credit.shape), baseline, x))
     return logits
 
@@ -69,7 +69,7 @@ def _deleted(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: i
 def _each_alone(model: nn.Module, x: Tensor, credit: Tensor, baseline: Tensor, k: int) -> Map:
     found = [float(model(x).softmax(1)[0, k])]
     for feature in credit.flatten().argsort(descending=True).tolist():
-        one = torch.zeros(credit.numel(), dtype=torch.bool)
+        one = torch.zeros(credit.numel(), dtype=torch.bool, device=x.device)
         one[feature] = True
         mixed = torch.where(one.view(credit.shape), baseline, x)
         found.append(float(model(mixed).softmax(1)[0, k]))
