@@ -14,7 +14,7 @@ import torch
 import typer
 from threadpoolctl import threadpool_limits
 
-from benchmarks import figure, growth, report, timing
+from benchmarks import figure, growth, page, report, timing
 from benchmarks.inputs import TOY, Setup, Sizes, prepare
 from benchmarks.rows import ROWS, Row
 from distill_lessons import files, settings
@@ -76,7 +76,7 @@ def main(
         conditions = f"{where}; processors {busy:.0f} % busy with other work at the start."
         conditions = f"Toy sizes, times mean nothing. {conditions}" if toy else conditions
         print(f"\n{report.text(lines, conditions)}")
-        _write(out, lines, conditions, failed, readme)
+        _write(out, {target.type: report.Table(conditions, lines, failed)}, readme)
         if full:
             _grow(out, target, threads, toy)
     print(f"\nTable and figures: {_shown(out)}")
@@ -112,19 +112,14 @@ def _measured(
     return lines, failed
 
 
-def _write(
-    out: Path, lines: list[report.Line], conditions: str, failed: dict[str, str], readme: bool
-) -> None:
-    table = report.markdown(lines, conditions)
-    as_json = report.as_json(lines, conditions, failed)
-    files.write_all({out / "table.json": as_json, out / "table.md": f"{table}\n"})
-    if lines:
-        figure.save(figure.ratios(lines), out / "ratios.png")
+def _write(out: Path, measured: dict[str, report.Table], readme: bool) -> None:
+    ((_, table),) = measured.items()
+    as_text = f"{report.markdown(measured)}\n"
+    files.write_all({out / "table.json": report.as_json(table), out / "table.md": as_text})
+    if table.lines:
+        figure.save(figure.ratios(table.lines), out / "ratios.png")
     if readme:
-        page = ROOT / "README.md"
-        text = report.put_between(page.read_text(encoding="utf-8"), table)
-        files.write(page, text)
-        figure.save(figure.ratios(lines), ROOT / "docs" / "benchmarks.png")
+        page.keep({device: report.as_json(table) for device, table in measured.items()})
 
 
 def _grow(out: Path, device: torch.device, threads: int, toy: bool) -> None:

@@ -14,7 +14,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -43,11 +45,13 @@ class Step:
         name: of the step, and of the file with what it said.
         command: the arguments of Python.
         most: seconds that it may take, if so many are left.
+        lesson: whether it is a lesson, which may run beside others.
     """
 
     name: str
     command: tuple[str, ...]
     most: float
+    lesson: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,20 +78,35 @@ def plan(out: Path, *, dry: bool) -> list[Step]:
     ]
     for name in LESSONS[:1] if dry else LESSONS:
         run = f"from benchmarks import on_a_gpu; on_a_gpu.lesson({name!r}, {str(out)!r})"
-        steps_.append(Step(f"lesson-{name}", ("-c", run), 90))
+        steps_.append(Step(f"lesson-{name}", ("-c", run), 90, lesson=True))
     return steps_
 
 
-def conduct(steps: list[Step], out: Path, budget: float, env: dict[str, str]) -> list[Outcome]:
-    """Run one step after another until the time is up, and write the report after each."""
+def conduct(
+    steps: list[Step], out: Path, budget: float, env: dict[str, str], together: int = 1
+) -> list[Outcome]:
+    """Run one step after another until the time is up, and write the report after each.
+
+    Lessons run last, so many `together` as is said, each in a process of its own.
+    """
     end = time.monotonic() + budget
     outcomes: list[Outcome] = []
-    for step in steps:
+    writing = threading.Lock()
+
+    def run(step: Step) -> None:
         left = min(step.most, end - time.monotonic() - GRACE)
         outcome = Outcome(step.name, "not started") if left <= 0 else _run(step, out, left, env)
-        outcomes.append(outcome)
-        print(f"{outcome.name}: {outcome.state}, {outcome.seconds:.0f} s", flush=True)
-        _write(out / "report.json", {"machine": about(), "steps": [asdict(o) for o in outcomes]})
+        with writing:
+            outcomes.append(outcome)
+            print(f"{outcome.name}: {outcome.state}, {outcome.seconds:.0f} s", flush=True)
+            found = {"machine": machine, "together": together, "steps": list(map(asdict, outcomes))}
+            files.write(out / "report.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+    machine = about()
+    for step in (step for step in steps if not step.lesson):
+        run(step)
+    with ThreadPoolExecutor(together) as pool:
+        list(pool.map(run, (step for step in steps if step.lesson)))
     return outcomes
 
 
@@ -164,15 +183,14 @@ def about() -> dict[str, Any]:
     return found
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    files.write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
 def main(
     out: Annotated[
         Path, typer.Option(help="Folder for everything; made if it is not there.")
     ] = ROOT / "runs" / "on-a-gpu",
     seconds: Annotated[float, typer.Option(min=1, help="For all steps together.")] = 480,
+    together: Annotated[
+        int, typer.Option(min=1, help="Lessons side by side; more than one makes each slower.")
+    ] = 1,
     dry: Annotated[
         bool, typer.Option(help="On the CPU and in tiny sizes: shows that every step works.")
     ] = False,
@@ -192,7 +210,7 @@ def main(
     else:
         env |= {"DISTILL_PROFILE": "full", "DISTILL_DEVICE": "cuda"}
         env.setdefault("DISTILL_DATASET", "mnist")
-    outcomes = conduct(plan(out, dry=dry), out, seconds, env)
+    outcomes = conduct(plan(out, dry=dry), out, seconds, env, together)
     print(f"Everything is in {out}.")
     if any(outcome.state == "failed" for outcome in outcomes):
         raise typer.Exit(1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from benchmarks.rows import Row
 from benchmarks.timing import Comparison, Measured
 
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 NOT_MEASURED = "not measured"
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 HEAD = ("work", "against", "ours", "theirs", "ratio", "spread", "target", "met")
 COLUMNS = ("work", "against", "ours", "theirs", "ratio on the CPU", "target", "ratio on a GPU")
 
@@ -64,6 +65,21 @@ class Line:
     device: str
     ours_all: list[float]
     theirs_all: list[float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one run of the benchmarks measured.
+
+    Attributes:
+        conditions: the machine, the versions, the data, in words.
+        lines: one a row that succeeded.
+        failed: why, by name, of those that did not.
+    """
+
+    conditions: str
+    lines: list[Line]
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def line(row: Row, c: Comparison, m: Measured, device: str) -> Line:
@@ -151,21 +167,44 @@ def _equality(found: Line) -> str:
     )
 
 
-def markdown(lines: Sequence[Line], conditions: str) -> str:
-    """Return the table for the README; the ratio stands in the column of the device."""
+def markdown(tables: Mapping[str, Table]) -> str:
+    """Return one table of what was measured on the CPU, on a GPU, or on both.
+
+    Args:
+        tables: by device, ``"cpu"`` and ``"cuda"``; times are those of the first one that has the
+            row, ratios stand in the column of their device.
+    """
+    rows = {found.name: found for table in reversed(tables.values()) for found in table.lines}
     made = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    for found in lines:
-        work, against, ours, theirs, ratio, spread, target, _ = _cells(found)
-        here = f"**{ratio}** ({spread})"
-        ratios = (NOT_MEASURED, here) if found.device == "cuda" else (here, NOT_MEASURED)
-        cells = (work, against, ours, theirs, ratios[0], target, ratios[1])
-        made.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*made, "", f"*{conditions}*"])
+    order = [found.name for table in tables.values() for found in table.lines]
+    for name in dict.fromkeys(order):
+        work, against, ours, theirs, _, _, target, _ = _cells(rows[name])
+        here, there = (_ratio(name, tables.get(device)) for device in ("cpu", "cuda"))
+        made.append(f"| {' | '.join((work, against, ours, theirs, here, target, there))} |")
+    said = (f"*{DEVICES[device]}: {table.conditions}*" for device, table in tables.items())
+    return "\n".join([*made, "", "\n\n".join(said)])
 
 
-def as_json(lines: Sequence[Line], conditions: str, failed: dict[str, str]) -> str:
-    content = {"conditions": conditions, "rows": [asdict(n) for n in lines], "failed": failed}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+def _ratio(name: str, table: Table | None) -> str:
+    if table is None:
+        return NOT_MEASURED
+    if name in table.failed:
+        return "failed"
+    found = next((found for found in table.lines if found.name == name), None)
+    if found is None:
+        return NOT_MEASURED
+    *_, ratio, spread, _, met = _cells(found)
+    return f"**{ratio}** ({spread})" + (", short of the target" if met == "NO" else "")
+
+
+def as_json(table: Table) -> str:
+    return json.dumps(asdict(table), indent=1, ensure_ascii=False) + "\n"
+
+
+def read(text: str) -> Table:
+    """Return the table that `as_json` wrote."""
+    found = json.loads(text)
+    return Table(found["conditions"], [Line(**row) for row in found["lines"]], found["failed"])
 
 
 def put_between(page: str, table: str) -> str:
