@@ -310,6 +310,37 @@ def test_a_missing_file_and_a_folder_in_its_place_are_named(tmp_path: Path) -> N
     ]
 
 
+def test_files_that_are_still_packed_are_read(tmp_path: Path) -> None:
+    folder = tiny_mnist.write(tmp_path)
+    plain = fetch.read(tiny_mnist.source(), tmp_path)
+    for name, raw in CONTENT.items():
+        (folder / name).unlink()
+        (folder / f"{name}.gz").write_bytes(gzip.compress(raw))
+    assert tiny_mnist.source().problems(tmp_path) == []
+    assert torch.equal(fetch.read(tiny_mnist.source(), tmp_path).train[0], plain.train[0])
+    assert names(folder) == sorted(f"{name}.gz" for name in CONTENT)  # nothing was unpacked there
+
+
+@pytest.mark.parametrize(
+    ("packed", "said"),
+    [
+        (gzip.compress(b"other images"), "is damaged or altered: its hash is not the published"),
+        (gzip.compress(CONTENT[TRAIN_X])[:-9], "cannot be unpacked"),
+        (b"<html>not found</html>", "cannot be unpacked"),
+        (gzip.compress(CONTENT[TRAIN_X])[:20] + bytes(30), "cannot be unpacked"),
+    ],
+    ids=["altered", "cut off", "a page", "broken inside"],
+)
+def test_what_is_wrong_with_a_packed_file_is_named(
+    tmp_path: Path, packed: bytes, said: str
+) -> None:
+    folder = tiny_mnist.write(tmp_path)
+    (folder / TRAIN_X).unlink()
+    (folder / f"{TRAIN_X}.gz").write_bytes(packed)
+    [problem] = tiny_mnist.source().problems(tmp_path)
+    assert problem.startswith(f"{folder / TRAIN_X}.gz {said}")
+
+
 def test_mnist_in_the_data_folder_is_the_published_one(mnist_folder: Path) -> None:
     assert SOURCES["mnist"].problems(mnist_folder) == []
 

@@ -5,7 +5,9 @@ Loads neither torch nor numpy, so that whatever only asks for a name or a thresh
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,12 @@ class File(NamedTuple):
     path: str
     md5: str
 
+    def lies(self, root: Path) -> Path:
+        """Return where the file is: what was downloaded by hand may still be packed, as ``.gz``."""
+        path = root / self.path
+        packed = path.with_name(f"{path.name}.gz")
+        return packed if packed.exists() and not path.exists() else path
+
     def content(self, root: Path) -> bytes:
         """Return the content, verified: the bytes that were hashed are those that are returned.
 
@@ -58,11 +66,14 @@ class File(NamedTuple):
         Raises:
             NotUsable: if the file is missing, cannot be read, or is not the published one.
         """
-        path = root / self.path
+        path = self.lies(root)
         try:
             raw = path.read_bytes()
+            raw = raw if path == root / self.path else gzip.decompress(raw)
         except FileNotFoundError:
             raise NotUsable(f"{path} is not there") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise NotUsable(f"{path} cannot be unpacked ({error})") from error
         except OSError as error:
             raise NotUsable(f"{path} cannot be read ({error.strerror})") from error
         if not self.is_published(raw):
@@ -143,7 +154,7 @@ class Source:
         """
         if self.check is not None:
             return self.check(root)
-        if self.files and not any((root / file.path).exists() for file in self.files):
+        if self.files and not any(file.lies(root).exists() for file in self.files):
             return [f"{self.name} is not in {root}"]
         return list(filter(None, (file.problem(root) for file in self.files)))
 
