@@ -71,18 +71,24 @@ def main(
     torch.set_num_threads(threads)
     with threadpool_limits(threads):
         setup = prepare(TOY if toy else Sizes(), root, target, threads)
-        lines, failed = _measured(rows, setup, repeats)
         where = f"{timing.machine(target, threads)}; {setup.images}"
         conditions = f"{where}; processors {busy:.0f} % busy with other work at the start."
         conditions = f"Toy sizes, times mean nothing. {conditions}" if toy else conditions
-        print(f"\n{report.text(lines, conditions)}")
-        _write(out, {target.type: report.Table(conditions, lines, failed)}, readme)
+        table = report.Table(conditions, [], {})
+        for row in rows:
+            _add(row, setup, repeats, table)
+            _write(out, target.type, table)  # a run that is cut off keeps what it has
+        print(f"\n{report.text(table.lines, conditions)}")
+        if table.lines:
+            figure.save(figure.ratios(table.lines), out / "ratios.png")
+        if readme:
+            page.keep({target.type: report.as_json(table)})
         if full:
             _grow(out, target, threads, toy)
     print(f"\nTable and figures: {_shown(out)}")
-    for name, why in failed.items():
+    for name, why in table.failed.items():
         print(f"FAILED {name}: {why}")
-    if failed:
+    if table.failed:
         raise typer.Exit(1)
 
 
@@ -93,33 +99,24 @@ def _chosen(only: list[str], *, slow: bool) -> list[Row]:
     return [row for row in ROWS if (row.name in only if only else slow or not row.slow)]
 
 
-def _measured(
-    rows: list[Row], setup: Setup, repeats: int | None
-) -> tuple[list[report.Line], dict[str, str]]:
-    lines, failed = [], {}
-    for row in rows:
-        start = time.perf_counter()
-        print(f"{row.name} ...", end="", flush=True)
-        try:
-            comparison = row.build(setup)
-            measured = timing.measure(comparison, setup.device, repeats)
-        except (timing.NotEqual, RuntimeError) as error:
-            failed[row.name] = str(error)
-            print(" FAILED")
-            continue
-        lines.append(report.line(row, comparison, measured, setup.device.type))
-        print(f" {time.perf_counter() - start:.0f} s")
-    return lines, failed
+def _add(row: Row, setup: Setup, repeats: int | None, table: report.Table) -> None:
+    """Measure a row and add it to the table, or why it failed."""
+    start = time.perf_counter()
+    print(f"{row.name} ...", end="", flush=True)
+    try:
+        comparison = row.build(setup)
+        measured = timing.measure(comparison, setup.device, repeats)
+    except (timing.NotEqual, RuntimeError) as error:
+        table.failed[row.name] = str(error)
+        print(" FAILED", flush=True)
+        return
+    table.lines.append(report.line(row, comparison, measured, setup.device.type))
+    print(f" {time.perf_counter() - start:.0f} s", flush=True)
 
 
-def _write(out: Path, measured: dict[str, report.Table], readme: bool) -> None:
-    ((_, table),) = measured.items()
-    as_text = f"{report.markdown(measured)}\n"
+def _write(out: Path, device: str, table: report.Table) -> None:
+    as_text = f"{report.markdown({device: table})}\n"
     files.write_all({out / "table.json": report.as_json(table), out / "table.md": as_text})
-    if table.lines:
-        figure.save(figure.ratios(table.lines), out / "ratios.png")
-    if readme:
-        page.keep({device: report.as_json(table) for device, table in measured.items()})
 
 
 def _grow(out: Path, device: torch.device, threads: int, toy: bool) -> None:

@@ -65,7 +65,7 @@ class Outcome:
 
 def plan(out: Path, *, dry: bool) -> list[Step]:
     """Return the steps; with `dry` on the CPU and in tiny sizes, where times mean nothing."""
-    device, steps, repeats = ("cpu", 2, 1) if dry else ("cuda", 600, 3)
+    device, steps, repeats = ("cpu", 2, 1) if dry else ("cuda", 2000, 3)
     arguments = f"{str(out / 'graphs.json')!r}, {device!r}, {steps}, {repeats}"
     graphs = f"from benchmarks import graphs; graphs.main({arguments})"
     tests = ("tests/test_captured_on_gpu.py",)
@@ -73,8 +73,8 @@ def plan(out: Path, *, dry: bool) -> list[Step]:
     table += ("--toy", "--repeats", "1", "--only", "floor") if dry else ()
     steps_ = [
         Step("graphs", ("-c", graphs), 60),
-        Step("tests", ("-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests), 90),
-        Step("benchmarks", ("-m", "benchmarks", *table), 150),
+        Step("tests", ("-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *tests), 30),
+        Step("benchmarks", ("-m", "benchmarks", *table), 210),
     ]
     for name in LESSONS[:1] if dry else LESSONS:
         run = f"from benchmarks import on_a_gpu; on_a_gpu.lesson({name!r}, {str(out)!r})"

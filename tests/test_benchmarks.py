@@ -422,6 +422,20 @@ def test_a_fault_is_told_and_fails_the_command(
     assert set(found["failed"]) == {"deep"}
 
 
+def test_a_run_that_is_cut_off_keeps_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(setup: inputs.Setup) -> Comparison:
+        raise KeyboardInterrupt
+
+    rows = [BY_NAME["floor"], replace(BY_NAME["deep"], build=interrupted)]
+    monkeypatch.setattr(cli, "ROWS", rows)
+    run("--toy", "--repeats", "1", "--out", str(tmp_path))
+    table = report.read((tmp_path / "table.json").read_text("utf-8"))
+    assert [line.name for line in table.lines] == ["floor"]
+    assert table.failed == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
