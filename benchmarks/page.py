@@ -67,20 +67,25 @@ def steps(found: dict[str, Any]) -> str:
 
 def lessons(found: dict[str, Any]) -> str:
     """Return a sentence on how long the lessons took in `full`."""
-    ran = {
-        step["name"].removeprefix("lesson-"): step
-        for step in found["steps"]
-        if step["name"].startswith("lesson-") and step["state"] != "not started"
-    }
-    each = [
-        f"{number} {step['seconds']:.0f} s" + f" ({step['state']})" * (step["state"] != "done")
-        for number, step in sorted(ran.items())
-    ]
+    ran: dict[str, list[str]] = {}
+    for step in sorted(found["steps"], key=lambda step: step["name"]):
+        if step["name"].startswith("lesson-") and step["state"] != "not started":
+            number = step["name"].removeprefix("lesson-")
+            ran.setdefault(step["state"], []).append(f"{number} {step['seconds']:.0f} s")
+    rest = "".join(
+        f" {words} {', '.join(ran[state])}."
+        for state, words in (
+            ("out of time", "Not at the end when their time was up:"),
+            ("failed", "Failed:"),
+        )
+        if state in ran
+    )
     machine = found["machine"]
     return (
         f"The lessons in `full` on MNIST, {found['together']} at a time, start of the kernel "
-        f"included: {', '.join(each)}.\n\n*{machine['gpu']['name']}, {machine['cores']} cores, "
-        f"Python {machine['python']}, torch {machine['versions']['torch']}*"
+        f"included: {', '.join(ran.get('done', ['none']))}.{rest}\n\n*{machine['gpu']['name']}, "
+        f"{machine['cores']} cores, Python {machine['python']}, torch "
+        f"{machine['versions']['torch']}*"
     )
 
 
