@@ -124,6 +124,6 @@ def _bars(ax: Axes, values: np.ndarray, asked: set[int], names: Sequence[str], m
     ax.set_yticks(range(len(order)), labels=[names[feature] for feature in order])
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel="Shapley value (filled: asked on the way)")
+    ax.set(xlabel="Shapley value (filled: asked on the path)")
     worths = {names[feature]: float(values[feature]) for feature in order}
     wording.note(ax.figure, wording.in_order(worths))

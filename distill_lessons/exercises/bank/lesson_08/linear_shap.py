@@ -34,7 +34,7 @@ exercise = Exercise(
     minutes=5,
     hints=(
         "What an input usually is: the mean of the background, input by input.",
-        "`background.mean(0)` has shape `(F,)`, and NumPy takes it away from every row of `x`.",
+        "`background.mean(0)` has shape `(F,)`, and NumPy subtracts it from every row of `x`.",
     ),
     not_by=(known.linear_values,),
     cases=_models,

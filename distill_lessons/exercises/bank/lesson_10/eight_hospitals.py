@@ -41,12 +41,12 @@ _BEST = (
 judging = Judging(
     mistakes=(
         *(Mistake(f"pool, {n}", f"a{n}", _POOL) for n in "123"),
-        *(Mistake(f"the best house, {n}", f"c{n}", _BEST) for n in "123"),
+        *(Mistake(f"the best hospital, {n}", f"c{n}", _BEST) for n in "123"),
         Mistake(
             "private by itself",
             "b2",
-            "The choice is right. But no image was sent is one thing, and nothing can be learned "
-            "of an image another: targets are made by nets that have seen them.",
+            "The choice is right. That no image was sent is one thing; that nothing can be learned "
+            "about it is another: targets are made by nets that have seen it.",
         ),
         Mistake(
             "never private",
