@@ -30,7 +30,7 @@ FLOORS = [
     {"objectives"},
     {"models", "training"},
     {"fast", "whitebox"},
-    {"distillation", "explain"},
+    {"distillation", "explain", "robust"},
     {"fast.stacking", "fast.repeats", "plots"},
     {"sweep"},
     {"exercises"},

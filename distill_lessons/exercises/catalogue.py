@@ -158,6 +158,16 @@ _ENTRIES = (
         core=False,
         seconds=(44, 6),
     ),
+    Lesson(
+        "14_robustness_and_privacy",
+        title="robustness and privacy",
+        question="Is the student more robust?",
+        goal="attack a net in two ways, see when an attack has failed instead of the net having "
+        "held, calibrate a model by one number, and measure what it tells of its training images",
+        names="fgsm_step back_into_the_ball withstands best_temperature guess_members",
+        core=False,
+        seconds=(59, 13),
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 

@@ -1,0 +1,117 @@
+"""Lesson 14 in small: each win beside the control that makes its claim fall."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from distill_lessons import data, evaluation, models
+from distill_lessons.claims import Claim, mean_effect
+from distill_lessons.fast import repeats, stacking
+from distill_lessons.robust import attacks, membership
+from distill_lessons.robust.stack import Stack
+
+R, N, EPS, HOT = 8, 150, 0.1, 40
+
+
+def wins(treated: np.ndarray, control: np.ndarray, by: float = 0.0) -> bool:
+    effect = mean_effect(treated - control, unit="points", per="repeats")
+    return Claim("The treated wins.", effect, above=by, below=None).holds
+
+
+@functools.cache
+def drawn() -> repeats.Repeats:
+    digits = data.load("digits")
+    return repeats.draw(
+        digits, lambda s: models.mlp(digits.image_shape, 10, (32,), seed=s), R, steps=150,
+        spare=200, lr=3e-3,
+    )  # fmt: skip
+
+
+def hot(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+    return F.cross_entropy(logits / HOT, labels)
+
+
+@functools.cache
+def trained(kind: str) -> Stack:
+    draws = drawn()
+    rows = draws.spare[:, :N] if "spare" in kind else draws.labelled(N)
+    rows = draws.train if "all" in kind else rows
+    nets = [models.mlp(tuple(draws.pool.x.shape[1:]), 10, (32,), seed=s) for s in draws.seeds]
+    how: dict[str, Any] = {"rows": rows, "seeds": draws.seeds, "steps": 250, "lr": 1e-2}
+    if "early" in kind:
+        how["steps"] = 60
+    if kind.startswith("labels"):
+        stacking.fit_many(nets, draws.pool, **how)
+    elif kind.startswith("soft targets"):
+        stacking.fit_many(nets, draws.pool, draws.z, T=4.0, alpha=0.0, **how)
+    elif kind == "hot, no teacher":
+        stacking.fit_many(nets, draws.pool, loss=hot, **how)
+    elif kind == "defended":
+        stacking.fit_many(nets, draws.pool, HOT * draws.z, T=float(HOT), alpha=0.0, **how)
+    elif kind == "distilled on spare images":
+        stacking.fit_many(nets, draws.pool, private()[1], T=4.0, alpha=0.0, **how)
+    return Stack(nets)
+
+
+@functools.cache
+def private() -> tuple[Stack, Tensor]:
+    """Teachers that know their few images by heart, and what they say of all images."""
+    draws = drawn()
+    nets = [models.mlp(tuple(draws.pool.x.shape[1:]), 10, (64,), seed=s) for s in draws.seeds]
+    stacking.fit_many(
+        nets, draws.pool, rows=draws.labelled(N), seeds=draws.seeds, steps=250, lr=1e-2
+    )
+    return Stack(nets), stacking.predict_many(nets, draws.pool.x)
+
+
+def withstood(kind: str, loss: str, *, eps: float = EPS, against: str | None = None) -> np.ndarray:
+    draws = drawn()
+    rows = draws.test[:, :150]
+    x, y = draws.pool.x[rows], draws.pool.y[rows]
+    images = attacks.pgd(trained(against or kind), x, y, eps=eps, loss=loss)
+    found = evaluation.predict(trained(kind), images).argmax(2) == y
+    return found.float().mean(1).numpy()
+
+
+def told(stack: Stack) -> np.ndarray:
+    """AUROC of the loss for membership in the private teachers' images, (R,)."""
+    draws = drawn()
+    z = evaluation.predict(stack, draws.pool.x.expand(R, *draws.pool.x.shape))
+    each = attacks.image_losses(z, draws.pool.y.expand(R, -1)).numpy()
+    sides = zip(each, draws.labelled(N), draws.test, strict=True)
+    return np.array([membership.auroc(row[mine], row[others]) for row, mine, others in sides])
+
+
+def test_the_defence_wins_until_the_attack_can_see_a_slope() -> None:
+    assert wins(withstood("defended", "cross-entropy"), withstood("labels", "cross-entropy"), 0.05)
+    assert not wins(withstood("defended", "margin"), withstood("labels", "margin"), 0.05)
+    assert withstood("defended", "margin", eps=1.0).mean() < 0.05
+    assert withstood("defended", "cross-entropy", eps=1.0).mean() > 0.1
+
+
+def test_the_defence_needs_no_teacher() -> None:
+    hot_alone = withstood("hot, no teacher", "cross-entropy")
+    assert wins(hot_alone, withstood("labels", "cross-entropy"), 0.1)
+    assert not wins(withstood("defended", "cross-entropy"), hot_alone, 0.05)
+
+
+def test_membership_is_told_through_soft_targets_and_not_through_labels_of_other_images() -> None:
+    guessing = np.full(R, 0.5)
+    assert wins(told(private()[0]), guessing, 0.03)
+    assert wins(told(trained("distilled on spare images")), guessing, 0.01)
+    assert not wins(told(trained("labels of spare images")), guessing, 0.01)
+    untrained = [models.mlp((1, 8, 8), 10, (32,), seed=1_000 + s) for s in range(R)]
+    assert not wins(told(Stack(untrained)), guessing, 0.01)
+
+
+def test_under_attack_soft_targets_win_over_labels_until_these_stop_early() -> None:
+    soft, full, early = (
+        withstood(f"{kind}, all", "margin") for kind in ("soft targets", "labels", "labels, early")
+    )
+    assert wins(soft, full)
+    assert not wins(soft, early, 0.03)
