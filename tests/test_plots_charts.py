@@ -38,6 +38,15 @@ def test_a_confidence_that_is_not_met_is_counted_as_such() -> None:
     assert "the intervals of 0 of 1 bins meet the diagonal" in wording.noted(ax.figure)
 
 
+def test_models_have_the_colours_of_their_roles_in_a_reliability_diagram() -> None:
+    table = pd.DataFrame({"confidence": [0.9], "accuracy": [0.5], "images": [100]})
+    axes = plots.reliability({"a": table, "b": table}, roles=["student", "baseline"])
+    colours = [ax.lines[-1].get_color() for ax in axes]
+    assert colours == [plots.ROLES["student"].color, plots.ROLES["baseline"].color]
+    with pytest.raises(ValueError, match="roles=.* are 1 for the 2 models"):
+        plots.reliability({"a": table, "b": table}, roles=["student"])
+
+
 @pytest.mark.parametrize(("valid", "best"), [([3.0, 1.0, 2.0], 2), ([3.0, 2.0, 1.0], 3)])
 def test_learning_curves_say_where_the_validation_loss_was_lowest_or_accepted(valid, best) -> None:
     history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.0], "valid_loss": valid})

@@ -6,14 +6,17 @@ import functools
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from distill_lessons import data, evaluation, models
 from distill_lessons.claims import Claim, mean_effect
 from distill_lessons.fast import repeats, stacking
+from distill_lessons.objectives import Batch
 from distill_lessons.robust import attacks, membership
 from distill_lessons.robust.stack import Stack
+from distill_lessons.robust.temperature import fit_temperature
 
 R, N, EPS, HOT = 8, 150, 0.1, 40
 
@@ -36,6 +39,10 @@ def hot(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
     return F.cross_entropy(logits / HOT, labels)
 
 
+def smoothed(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels, label_smoothing=0.1)
+
+
 @functools.cache
 def trained(kind: str) -> Stack:
     draws = drawn()
@@ -49,6 +56,8 @@ def trained(kind: str) -> Stack:
         stacking.fit_many(nets, draws.pool, **how)
     elif kind.startswith("soft targets"):
         stacking.fit_many(nets, draws.pool, draws.z, T=4.0, alpha=0.0, **how)
+    elif kind == "smoothed labels":
+        stacking.fit_many(nets, draws.pool, loss=smoothed, **how)
     elif kind == "hot, no teacher":
         stacking.fit_many(nets, draws.pool, loss=hot, **how)
     elif kind == "defended":
@@ -56,6 +65,24 @@ def trained(kind: str) -> Stack:
     elif kind == "distilled on spare images":
         stacking.fit_many(nets, draws.pool, private()[1], T=4.0, alpha=0.0, **how)
     return Stack(nets)
+
+
+def hardened(rows: Tensor, p: Tensor) -> list[torch.nn.Module]:
+    """Nets that learn targets p (R, N, K) from images that were attacked at every step."""
+    draws = drawn()
+    on, wanted = draws.pool.take(rows.flatten()), torch.cat([a[b] for a, b in zip(p, rows)])
+
+    def objective(net: torch.nn.Module, batch: Batch) -> Tensor:
+        target = wanted[batch.index]
+        seen = attacks.pgd(net, batch.x, target.argmax(1), eps=EPS, steps=2)
+        return F.cross_entropy(net(seen), target)
+
+    nets = [models.mlp(tuple(on.x.shape[1:]), 10, (32,), seed=s) for s in draws.seeds]
+    own = torch.arange(rows.numel()).reshape(rows.shape)
+    stacking.fit_many(
+        nets, on, objective=objective, rows=own, seeds=draws.seeds, steps=120, lr=1e-2
+    )
+    return nets
 
 
 @functools.cache
@@ -69,13 +96,25 @@ def private() -> tuple[Stack, Tensor]:
     return Stack(nets), stacking.predict_many(nets, draws.pool.x)
 
 
-def withstood(kind: str, loss: str, *, eps: float = EPS, against: str | None = None) -> np.ndarray:
-    draws = drawn()
+def withstood(of: str | Stack, loss: str, *, eps: float = EPS) -> np.ndarray:
+    draws, stack = drawn(), trained(of) if isinstance(of, str) else of
     rows = draws.test[:, :150]
     x, y = draws.pool.x[rows], draws.pool.y[rows]
-    images = attacks.pgd(trained(against or kind), x, y, eps=eps, loss=loss)
-    found = evaluation.predict(trained(kind), images).argmax(2) == y
+    images = attacks.pgd(stack, x, y, eps=eps, loss=loss)
+    found = evaluation.predict(stack, images).argmax(2) == y
     return found.float().mean(1).numpy()
+
+
+def gaps(kind: str, *, scaled: bool) -> np.ndarray:
+    """Expected calibration error of each repeat, at T = 1 or at the T of its validation images."""
+    draws = drawn()
+    z, z_valid = (evaluation.predict(trained(kind), draws.pool.x[rows])
+                  for rows in (draws.test, draws.valid))  # fmt: skip
+    T = fit_temperature(z_valid, draws.pool.y[draws.valid]) if scaled else torch.ones(R)
+    sides = zip(z / T[:, None, None], draws.pool.y[draws.test], strict=True)
+    return np.array(
+        [evaluation.calibration(torch.nn.Identity(), data.Split(*side))[1] for side in sides]
+    )
 
 
 def told(stack: Stack) -> np.ndarray:
@@ -115,3 +154,23 @@ def test_under_attack_soft_targets_win_over_labels_until_these_stop_early() -> N
     )
     assert wins(soft, full)
     assert not wins(soft, early, 0.03)
+
+
+def test_training_against_the_attack_wins_and_a_robust_teacher_only_until_all_labels_are_known():
+    draws = drawn()
+    hard = F.one_hot(draws.pool.y, 10).float().expand(R, -1, -1)
+    few, every = draws.labelled(100), draws.train
+    on_few, teachers = Stack(hardened(few, hard)), hardened(every, hard)
+    soft = stacking.predict_many(teachers, draws.pool.x).softmax(2)
+    student = withstood(Stack(hardened(every, soft)), "margin")
+    assert wins(withstood(on_few, "margin"), withstood("labels, early", "margin"), 0.1)
+    assert wins(student, withstood(on_few, "margin"))
+    assert not wins(student, withstood(Stack(teachers), "margin"), 0.02)
+
+
+def test_smoothed_labels_are_calibrated_worse_until_a_temperature_is_fitted() -> None:
+    as_it_is, control = (gaps(kind, scaled=False) for kind in ("smoothed labels", "labels"))
+    scaled, control_scaled = (gaps(kind, scaled=True) for kind in ("smoothed labels", "labels"))
+    assert wins(as_it_is, control, 0.03)
+    assert wins(as_it_is, scaled, 0.03)
+    assert not wins(scaled, control_scaled, 0.02)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -61,26 +61,35 @@ def learning_curves(
     return ax
 
 
-def reliability(tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
+def reliability(
+    tables: Mapping[str, pd.DataFrame],
+    roles: Sequence[str] = ("teacher", "control", "baseline"),
+) -> np.ndarray:
     """Draw accuracy against confidence, bin by bin, with the images and the interval of each bin.
 
     A calibrated model lies on the diagonal. The title and the notes count the bins.
 
     Args:
         tables: the name of a model to its table of `distill_lessons.evaluation.calibration`.
+        roles: what the models are, in that order, see `ROLES`.
 
     Returns:
         The Axes, one for each model.
 
+    Raises:
+        ValueError: if there are more models than roles.
+
     Source: Wilson (1927) for the intervals, as in `claims.share_effect`.
     """
+    if len(tables) > len(roles):
+        raise ValueError(
+            f"roles={roles} are {len(roles)} for the {len(tables)} models of tables; give one each."
+        )
     figure, axes = plt.subplots(
         1, len(tables), figsize=(5.2 * len(tables), 4.4), squeeze=False, sharey=True
     )
-    for ax, (name, table), role in zip(
-        axes[0], tables.items(), (ROLES["teacher"], ROLES["control"], ROLES["baseline"]),
-        strict=False,
-    ):  # fmt: skip
+    for ax, (name, table), key in zip(axes[0], tables.items(), roles, strict=False):
+        role = ROLES[key]
         ax.plot([0, 1], [0, 1], color="#999999", ls=":")
         met = 0
         for confidence, accuracy, n in zip(
