@@ -70,7 +70,10 @@ def trained(kind: str) -> Stack:
 def hardened(rows: Tensor, p: Tensor) -> list[torch.nn.Module]:
     """Nets that learn targets p (R, N, K) from images that were attacked at every step."""
     draws = drawn()
-    on, wanted = draws.pool.take(rows.flatten()), torch.cat([a[b] for a, b in zip(p, rows)])
+    on, wanted = (
+        draws.pool.take(rows.flatten()),
+        torch.cat([targets[own] for targets, own in zip(p, rows, strict=True)]),
+    )
 
     def objective(net: torch.nn.Module, batch: Batch) -> Tensor:
         target = wanted[batch.index]

@@ -166,7 +166,7 @@ _ENTRIES = (
         "held, calibrate a model by one number, and measure what it tells of its training images",
         names="fgsm_step back_into_the_ball withstands best_temperature guess_members",
         core=False,
-        seconds=(59, 13),
+        seconds=(39, 7),
     ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}

@@ -20,14 +20,14 @@ def _layers(n_pixels: int, width: int, n_classes: int) -> nn.Sequential:
 
 
 def _nets(seed: int) -> list[Case]:
-    last = nn.Linear(3, 2, bias=False)
+    last = nn.Linear(4, 2, bias=False)
     by_hand = nn.Sequential(nn.Flatten(), last)
     with torch.no_grad():
-        last.weight[:] = torch.tensor([[1.0, -2.0, 1.0], [3.0, -3.0, 1.5]])
-    x = torch.tensor([[[[0.5, 0.5, 0.95]]]])
+        last.weight[:] = torch.tensor([[1.0, -2.0, 1.0, 0.0], [3.0, -3.0, 1.5, 0.0]])
+    x = torch.tensor([[[[0.5, 0.5, 0.95, 0.5]]]])
     words = (
-        "two classes with weights (1, −2, 1) and (3, −3, 1.5), x = (0.5, 0.5, 0.95), which is of "
-        "the first, eps = 0.1"
+        "two classes with weights (1, −2, 1, 0) and (3, −3, 1.5, 0), x = (0.5, 0.5, 0.95, 0.5), "
+        "which is of the first, eps = 0.1"
     )
     cases = [Case(words, (by_hand, x, torch.tensor([0]), 0.1))]
     for n, n_classes, eps in ((4, 3, 0.05), (6, 4, 0.3)):
@@ -121,6 +121,11 @@ judging = Judging(
             "You make every pixel brighter. Some have to become darker for the loss to rise.",
         ),
         Mistake(
+            "pixels that do not matter",
+            _moved(lambda slope, eps: eps * torch.where(slope >= 0, 1.0, -1.0)),
+            "You move pixels whose slope is 0. The net does not look at them, and sign(0) is 0.",
+        ),
+        Mistake(
             "not scaled",
             _moved(lambda slope, eps: slope.sign()),
             "The step is as large as the whole range. Pixels may move by eps.",
@@ -154,8 +159,8 @@ def by_backward(model, x, y, eps):
     leaf = x.detach().clone()
     leaf.requires_grad_(True)
     torch.nn.functional.cross_entropy(model(leaf), y).backward()
-    up = leaf.grad > 0
-    return torch.where(up, leaf.data + eps, leaf.data - eps).clip(0, 1).numpy()
+    way = (leaf.grad > 0).float() - (leaf.grad < 0).float()
+    return (leaf.data + eps * way).clip(0, 1).numpy()
 
 
 def by_func(model, x, y, eps):

@@ -11,8 +11,12 @@ from distill_lessons.robust import membership
 
 
 def _shadows(seed: int) -> list[Case]:
-    by_hand = np.array([0.1, 0.2, 0.9]), np.array([0.5, 1.0]), np.array([0.15, 0.495, 0.95])
-    cases = [Case("members 0.1, 0.2, 0.9, others 0.5, 1.0, losses 0.15, 0.495, 0.95", by_hand)]
+    by_hand = np.array([0.1, 0.2, 0.9]), np.array([0.5, 1.0]), np.array([0.15, 0.2, 0.495, 0.95])
+    cases = [Case("members 0.1, 0.2, 0.9, others 0.5, 1.0, losses 0.15, 0.2, 0.495, 0.95", by_hand)]
+    # Here the difference is larger where the others are ahead; that is no threshold for members.
+    small = np.array([3, 4, 5, 9]), np.array([1, 1.5, 2, 6, 7]), np.array([0.8, 4.5, 5.0, 8.0])
+    words = "members 0.003, 0.004, 0.005, 0.009, others 0.001, 0.0015, 0.002, 0.006, 0.007"
+    cases.append(Case(words, tuple(losses / 1000 for losses in small)))
     # Sizes without a common factor: two thresholds are then never equally good.
     for n, m in ((7, 16), (23, 9)):
         rng = np.random.default_rng(mixed(seed, n))
@@ -68,6 +72,16 @@ def _worst(members: Array, others: Array, losses: Array) -> Any:
     return min(tried, key=lambda t: (members <= t).mean() - (others <= t).mean())
 
 
+def _last_member(members: Array, others: Array) -> Any:
+    """Return the largest loss of a member up to the best threshold: as good a threshold itself."""
+    return members[members <= membership.best_threshold(members, others)].max()
+
+
+def _largest_either_way(members: Array, others: Array, losses: Array) -> Any:
+    tried = np.concatenate([members, others])
+    return max(tried, key=lambda t: abs((members <= t).mean() - (others <= t).mean()))
+
+
 judging = Judging(
     reference=_guess(lambda members, others, losses: membership.best_threshold(members, others)),
     mistakes=(
@@ -108,6 +122,17 @@ judging = Judging(
             "the worst",
             _guess(_worst),
             "You took the threshold with the *smallest* difference.",
+        ),
+        Mistake(
+            "either way",
+            _guess(_largest_either_way),
+            "You take the largest difference either way. Where the *others* are ahead, a small "
+            "loss does not tell a member.",
+        ),
+        Mistake(
+            "below the threshold",
+            lambda members, others, losses: losses < _last_member(members, others),
+            "A loss of exactly t counts as a member's: *at most* t.",
         ),
         Mistake(
             "the threshold itself",
