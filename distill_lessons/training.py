@@ -7,7 +7,7 @@ Knows nothing about distillation; what is minimised, `objectives` has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,6 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from distill_lessons import checkpoints, seeds
 from distill_lessons.data import Split
@@ -27,7 +25,7 @@ from distill_lessons.evaluation import (
     labels_of,
     training_mode,
 )
-from distill_lessons.fast import captured
+from distill_lessons.fast import captured, optimisers
 from distill_lessons.objectives import (
     Augment,
     Loss,
@@ -45,9 +43,6 @@ from distill_lessons.progress import progress
 from distill_lessons.settings import number, whole_number
 from distill_lessons.sources.catalogue import SOURCES
 from distill_lessons.tensors import check_function, check_type, each
-
-# optimiser -> a schedule of its learning rate, such as lambda o: OneCycleLR(o, 0.01, total_steps=n)
-Schedule = Callable[[Optimizer], LRScheduler]
 
 
 @dataclass
@@ -104,13 +99,14 @@ def fit(
     batch_size: int = 64,
     lr: float = 1e-3,
     weight_decay: float = 0.0,
-    schedule: Schedule | None = None,
+    optimizer: optimisers.MakesOptimizer | None = None,
+    schedule: optimisers.Schedule | None = None,
     augment: Augment | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     title: str = "",
 ) -> History:
-    """Train a model in place with Adam.
+    """Train a model in place, with Adam unless another optimiser is asked for.
 
     The same seed on the same machine gives exactly the same weights: the order of the examples
     and dropout depend on `seed` alone, and torch's global generators come back as they were. The
@@ -131,8 +127,10 @@ def fit(
         valid: labelled examples on which cross-entropy and accuracy are measured after each epoch.
         accept_loss: the training ends after the first epoch whose validation loss is at most this.
         batch_size: examples in a step; the last batch of an epoch may be smaller.
-        lr: learning rate of Adam.
+        lr: learning rate.
         weight_decay: decoupled weight decay (AdamW).
+        optimizer: makes another optimiser, called with the weights and ``lr=``, such as
+            ``partial(torch.optim.SGD, momentum=0.9)``.
         schedule: makes a learning-rate schedule of the optimiser; it moves on after every step.
         augment: changes the inputs x of a batch before the model sees them.
         seed: decides the order of the examples, dropout and augmentation.
@@ -159,19 +157,13 @@ def fit(
     elif loss is not cross_entropy:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
     check_function("objective", objective, "the model and a batch")
-    if schedule is not None:
-        check_function("schedule", schedule, "the optimiser")
     if augment is not None:
         check_function("augment", augment, "inputs and a generator")
     _check_fit(model, valid, accept_loss, lr, weight_decay)
     check_type("also", also, Iterable, "a list of torch.nn.Modules")
-    optimizer = torch.optim.AdamW(
-        weights_of(model, *also), lr=lr, weight_decay=weight_decay, fused=True
-    )
+    weights = weights_of(model, *also)
+    made, scheduler = optimisers.make(weights, lr, optimizer, schedule, weight_decay)
     check_last_batch(objective, (model, *also), split, augment, batch_size, n_steps)
-    scheduler = schedule(optimizer) if schedule else None
-    if scheduler is not None:
-        check_type("what schedule returns", scheduler, LRScheduler, "a schedule of torch.optim")
     history = History()
     device = split.x.device
     order = seeds.generator(seed)
@@ -179,14 +171,14 @@ def fit(
     n_epochs = math.ceil(n_steps / per_epoch)
 
     def compute(index: torch.Tensor) -> torch.Tensor:
-        return backward(objective, model, batch_of(split, index, augment, noise), optimizer)
+        return backward(objective, model, batch_of(split, index, augment, noise), made)
 
     uses = (model, *also, objective, augment)
-    advance = captured.Step(compute, optimizer, device, uses=uses, steady=scheduler is None)
+    advance = captured.Step(compute, made, device, uses=uses, steady=scheduler is None)
     keeping = checkpoints.keeping(
         checkpoint,
         lambda: checkpoints.state_of(model, *also),
-        optimizer,
+        made,
         scheduler,
         (order, noise, *seeds.global_generators(device)),
         about=(repr(model), seeds.checked(seed), n_steps, batch_size, accept_loss, split),
@@ -250,12 +242,6 @@ def _budget(n: int, epochs: int | None, steps: int | None, batch_size: int) -> t
     raise ValueError(f"epochs={epochs} and steps={steps}: give exactly one of them.")
 
 
-def check_rate(lr: float) -> None:
-    """Raise an error unless the learning rate is a positive finite number."""
-    if not 0 < number("lr", lr) < math.inf:
-        raise ValueError(f"lr={lr} must be a positive number; 1e-3 suits Adam.")
-
-
 def _check_fit(
     model: nn.Module,
     valid: Split | None,
@@ -263,7 +249,7 @@ def _check_fit(
     lr: float,
     weight_decay: float,
 ) -> None:
-    check_rate(lr)
+    optimisers.check_rate(lr)
     if not 0 <= number("weight_decay", weight_decay) < math.inf:
         raise ValueError(f"weight_decay={weight_decay} must be 0, for none, or positive.")
     if valid is not None:

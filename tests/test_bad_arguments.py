@@ -52,9 +52,10 @@ from distill_lessons import (
     training,
 )
 from distill_lessons.data import UNLABELLED
+from distill_lessons.fast import optimisers
 
 MODULES = [
-    "losses.soft", "losses.checks", "objectives", "training", "distillation", "evaluation", "data",
+    "losses.soft", "losses.checks", "objectives", "training", "fast.optimisers", "distillation", "evaluation", "data",
     "augmentation",
 ]  # fmt: skip
 
@@ -174,8 +175,8 @@ TABLE = {
         lambda: {
             "model": net(), "split": split(), "loss": objectives.cross_entropy, "objective": None,
             "also": (), "epochs": None, "steps": 2, "valid": split(), "accept_loss": 1e-9,
-            "batch_size": 4, "lr": 0.01, "weight_decay": 0.5, "schedule": None, "augment": None,
-            "seed": 0, "checkpoint": None, "title": "",
+            "batch_size": 4, "lr": 0.01, "weight_decay": 0.5, "optimizer": None,
+            "schedule": None, "augment": None, "seed": 0, "checkpoint": None, "title": "",
         },
         {
             "model": MODEL,
@@ -190,6 +191,7 @@ TABLE = {
             "batch_size": COUNT | made(FINE, huge=lambda good: 10**9),
             "lr": RATE,
             "weight_decay": RATE | made(FINE, zero=lambda good: 0.0),
+            "optimizer": FUNCTION,
             "schedule": FUNCTION,
             "augment": FUNCTION,
             "seed": SEED,
@@ -198,7 +200,7 @@ TABLE = {
         },
         found=trained("model"),
     ),
-    "training.check_rate": Row(training.check_rate, lambda: {"lr": 0.01}, {"lr": RATE}),
+    "fast.optimisers.check_rate": Row(optimisers.check_rate, lambda: {"lr": 0.01}, {"lr": RATE}),
     "distillation.teacher_logits": Row(
         distillation.teacher_logits,
         lambda: {"teacher": net(), "x": X, "mask": None},
@@ -371,6 +373,7 @@ UNCHECKED = {
     "objectives.weights_of": "the check of also=, tried through fit",
     "objectives.check_value": "the check of what a loss returns, tried in test_training",
     "objectives.check_one_number": "a part of it",
+    "fast.optimisers.make": "the check of optimizer= and schedule=, tried through fit",
     "evaluation.refusing": "words for what goes wrong inside",
     "evaluation.refusing_in_place": "words for what goes wrong inside",
     "data.from_settings": "takes settings, which are checked",

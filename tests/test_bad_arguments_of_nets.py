@@ -206,7 +206,8 @@ TABLE = {
             "alpha": 0.5,
             "loss": None, "objective": None, "seeds": [0, 1],
             "rows": torch.stack([torch.arange(N)] * 2),
-            "batch_size": 4, "lr": 0.01, "chunk": 2, "checkpoint": None, "title": "",
+            "batch_size": 4, "lr": 0.01, "optimizer": None, "schedule": None,
+            "chunk": 2, "checkpoint": None, "title": "",
         },
         {
             "students": STUDENTS,
@@ -221,6 +222,8 @@ TABLE = {
             "rows": ROWS | made(SAME, none=lambda good: None),
             "batch_size": COUNT | made(FINE, huge=lambda good: 10**9),
             "lr": RATE,
+            "optimizer": FUNCTION,
+            "schedule": FUNCTION,
             "chunk": COUNT | made(FINE, huge=lambda good: 10**9),
             "checkpoint": refused(number=3, inside_a_file=__file__ + "/x"),
             "title": FREE,

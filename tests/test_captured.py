@@ -99,6 +99,8 @@ def taught(logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
     return losses.kd_loss(logits, teacher_on(index.device)[index], labels, T=4.0, alpha=0.5)
 
 
+SGD = functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True)
+
 CAPTURED = {
     "as it is": {},
     "another loss": {"loss": smoothed},
@@ -112,6 +114,11 @@ CAPTURED = {
     "batch normalisation": {"build": convolutional},
     "weight decay": {"weight_decay": 0.1},
     "schedule": {"schedule": lambda o: OneCycleLR(o, 0.01, total_steps=12)},
+    "SGD": {"optimizer": SGD},
+    "SGD and a schedule": {
+        "optimizer": SGD,
+        "schedule": lambda o: OneCycleLR(o, 0.01, total_steps=12, cycle_momentum=False),
+    },
     "late schedule": {"schedule": lambda o: StepLR(o, step_size=9)},
     "validation": {"valid": toy(20)},
     "an objective": {"objective": lambda model, batch: (model(batch.x) ** 2).mean()},
@@ -280,6 +287,20 @@ def test_a_loss_that_stops_being_finite_is_told_of(tape: Tape) -> None:
     assert tape.replayed > 0
 
 
+class Doubling(torch.optim.SGD):
+    """An optimiser with a memory of Python's: every third step is twice as long."""
+
+    def __init__(self, weights, lr: float) -> None:
+        super().__init__(weights, lr=lr)
+        self.steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        for group in self.param_groups:
+            group["lr"] = 0.01 * (1 + (self.steps % 3 == 0))
+        return super().step(closure)
+
+
 # ---- What a graph cannot hold --------------------------------------------------------------------
 
 
@@ -367,6 +388,7 @@ PLAIN = {
     "makes a tensor of numbers": lambda: {"loss": from_a_list()},
     "a net that counts": lambda: {"build": functools.partial(models.seeded, Counting, 0)},
     "a hook": lambda: {"build": hooked},
+    "an optimiser that counts": lambda: {"optimizer": Doubling},
 }
 
 
@@ -420,6 +442,12 @@ STACKED = {
     "one temperature": {"T": 4.0, "alpha": 0.1},
     "each its own": {"T": [1.0, 2.0, 4.0, 8.0, 1.0], "alpha": [0.0, 0.1, 0.5, 0.9, 1.0]},
     "a loss": {"loss": smoothed},
+    "SGD": {"optimizer": SGD},
+    "a schedule": {"schedule": lambda o: OneCycleLR(o, 0.01, total_steps=11)},
+    "SGD and a schedule": {
+        "optimizer": SGD,
+        "schedule": lambda o: OneCycleLR(o, 0.01, total_steps=11, cycle_momentum=False),
+    },
     "rows": {"T": 2.0, "alpha": 0.5, "rows": torch.arange(N).repeat(5, 1)[:, 5:39]},
 }
 

@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,17 @@ def stacked(checkpoint: Path | None) -> list[Tensor]:
     """Train four students side by side, three at once."""
     nets = [models.mlp((1, 4, 4), 3, (8,), seed=s) for s in range(4)]
     fit_many(nets, SPLIT, steps=STEPS, batch_size=BATCH, chunk=3, checkpoint=checkpoint)
+    return list(checkpoints.state_of(*nets).values())
+
+
+def by_momentum(checkpoint: Path | None) -> list[Tensor]:
+    """Train three students side by side with SGD, its momentum and a schedule."""
+    nets = [models.mlp((1, 4, 4), 3, (8,), seed=s) for s in range(3)]
+    fit_many(
+        nets, SPLIT, steps=STEPS, batch_size=BATCH, checkpoint=checkpoint,
+        optimizer=partial(torch.optim.SGD, momentum=0.9, fused=True), lr=0.05,
+        schedule=lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS),
+    )  # fmt: skip
     return list(checkpoints.state_of(*nets).values())
 
 
@@ -128,7 +140,7 @@ POINTS = {"before the first": before_the_first, "between two": between_two, "dur
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process to kill it")
-@pytest.mark.parametrize("train", [everything, stacked])
+@pytest.mark.parametrize("train", [everything, stacked, by_momentum])
 @pytest.mark.parametrize("kill", POINTS.values(), ids=POINTS)
 def test_a_killed_training_ends_at_the_same_weights_to_the_bit(
     tmp_path: Path, capsys, train: Train, kill: Callable[[pytest.MonkeyPatch], None]

@@ -44,6 +44,7 @@ from distill_lessons import augmentation, data, distillation, models, seeds, ten
 from distill_lessons.data import UNLABELLED, Split
 from distill_lessons.distillation import consistent, distill, marginal_noise, uniform_noise
 from distill_lessons.evaluation import calibration, evaluate, predict
+from distill_lessons.fast.stacking import fit_many
 from distill_lessons.objectives import Batch, check_last_batch
 from distill_lessons.training import fit
 
@@ -77,6 +78,26 @@ TABLE: Table = {
     "fit model, no weights": ("the model", lambda v: fit(v, S, steps=1), {"none": nn.Flatten()}),
     "fit epochs": ("epochs", lambda v: fit(net(), S, epochs=v), NO_WHOLE | TOO_SMALL),
     "fit schedule's": ("schedule", lambda v: fit(net(), S, schedule=v, steps=1), {"": lambda o: 1}),
+    "fit optimizer's": (
+        "optimizer",
+        lambda v: fit(net(), S, optimizer=v, steps=1),
+        {"None": lambda w, lr: None, "its own": lambda w, lr: w},
+    ),
+    "fit weight_decay beside optimizer": (
+        "weight_decay",
+        lambda v: fit(net(), S, optimizer=torch.optim.SGD, weight_decay=v, steps=1),
+        {"positive": 0.1},
+    ),
+    "fit_many optimizer's": (
+        "optimizer",
+        lambda v: fit_many([net()], S, optimizer=v, steps=1),
+        {"None": lambda w, lr: None},
+    ),
+    "fit_many schedule's": (
+        "schedule",
+        lambda v: fit_many([net()], S, schedule=v, steps=1),
+        {"None": lambda o: None, "": lambda o: 1},
+    ),
     "fit augment's": (
         "augment",
         lambda v: fit(net(), S, augment=v, steps=1),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill_lessons import evaluation, losses, models, training
+from distill_lessons import evaluation, losses, models, seeds, training
 from distill_lessons.data import Split
 from distill_lessons.fast.stacking import fit_many, predict_many
 from distill_lessons.objectives import Batch
@@ -305,3 +307,53 @@ def test_two_things_to_minimise_are_refused() -> None:
         fit_many([built(0)], toy(), objective=objective, loss=loss, steps=2)
     with pytest.raises(ValueError, match="objective replaces the distillation loss"):
         fit_many([built(0)], toy(), torch.zeros(24, K), objective=objective, alpha=0.0, steps=2)
+
+
+# ---- Another optimiser, and its schedule ---------------------------------------------------------
+
+
+def momentum(fused: bool = True) -> Callable[..., torch.optim.Optimizer]:
+    return partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=fused)
+
+
+def cosine(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+
+
+def by_hand(net: nn.Module, split: Split, seed: int, steps: int, size: int) -> None:
+    """Nesterov's momentum and a cosine, as the books write them, without torch.optim."""
+    order = seeds.generator(seed)
+    velocity = [torch.zeros_like(p) for p in net.parameters()]
+    done = 0
+    while done < steps:
+        for index in torch.randperm(len(split), generator=order).split(size)[: steps - done]:
+            value = F.cross_entropy(net(split.x[index]), split.y[index])
+            gradients = torch.autograd.grad(value, list(net.parameters()))
+            rate = 0.05 * (1 + math.cos(math.pi * done / 20)) / 2
+            with torch.no_grad():
+                for p, v, g in zip(net.parameters(), velocity, gradients, strict=True):
+                    v.mul_(0.9).add_(g)
+                    p.sub_(rate * (g + 0.9 * v))
+            done += 1
+
+
+def test_momentum_and_a_schedule_are_those_of_a_loop_by_hand() -> None:
+    split, how = toy(), {"lr": 0.05, "optimizer": momentum(), "schedule": cosine}
+    nets = [models.mlp(SHAPE, K, (8,), seed=s) for s in range(3)]
+    fit_many(nets, split, steps=20, batch_size=10, chunk=2, **how)
+    for seed, net in enumerate(nets):
+        alone, expected = (models.mlp(SHAPE, K, (8,), seed=seed) for _ in range(2))
+        training.fit(alone, split, steps=20, batch_size=10, seed=seed, **how)
+        by_hand(expected, split, seed, 20, 10)
+        for found in (net, alone):
+            for a, b in zip(weights(found), weights(expected), strict=True):
+                torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+def test_another_optimiser_or_schedule_changes_the_weights() -> None:
+    ends = []
+    for how in ({}, {"optimizer": momentum()}, {"optimizer": momentum(), "schedule": cosine}):
+        net = models.mlp(SHAPE, K, (8,))
+        fit_many([net], toy(), steps=20, batch_size=10, lr=0.05, **how)
+        ends.append(torch.cat([w.flatten() for w in weights(net)]))
+    assert torch.pdist(torch.stack(ends)).min() > 0.1

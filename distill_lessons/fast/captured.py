@@ -106,7 +106,7 @@ class Step:
                 is a number of Python's, so then the graph ends before the optimiser.
         """
         self._compute, self._optimizer, self._device = compute, optimizer, device
-        self._uses, self._steady = uses, steady
+        self._uses, self._steady = (*uses, optimizer) if steady else uses, steady
         self._engine = engine_for(device)
         self._shape: torch.Size | None = None  # of the batches that are captured
         self._done = 0

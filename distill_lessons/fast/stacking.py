@@ -1,7 +1,7 @@
 """Students of one shape trained side by side, their weights stacked along a first axis S.
 
 Adam treats every number by itself, so one Adam over the stack is S Adams, and every student ends
-where `training.fit` would have taken it alone.
+where `training.fit` would have taken it alone. So does SGD, with momentum or without.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state, vmap
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from distill_lessons import checkpoints, evaluation, losses, training
+from distill_lessons import checkpoints, evaluation, losses
 from distill_lessons.data import Split
 from distill_lessons.distillation import check_distillation
-from distill_lessons.fast import alike, backward, batched, captured, closed_form
+from distill_lessons.fast import alike, backward, batched, captured, closed_form, optimisers
 from distill_lessons.objectives import Loss, Objective, check_loss
 from distill_lessons.progress import ticking
 from distill_lessons.seeds import checked, generator
@@ -42,6 +44,8 @@ def fit_many(
     rows: Tensor | None = None,
     batch_size: int = 64,
     lr: float = 1e-3,
+    optimizer: optimisers.MakesOptimizer | None = None,
+    schedule: optimisers.Schedule | None = None,
     chunk: int = 64,
     checkpoint: str | Path | None = None,
     title: str = "",
@@ -73,7 +77,10 @@ def fit_many(
         seeds: decide the order in which each student sees the images; by default 0 to S-1.
         rows: the images that each student may see, indices ``(S, n)``; by default all of them.
         batch_size: images in a step of one student.
-        lr: learning rate of Adam.
+        lr: learning rate.
+        optimizer: makes another optimiser than Adam, as in `training.fit`; one that treats every
+            number by itself, as SGD does, with momentum or without.
+        schedule: makes a learning-rate schedule of the optimiser; it moves on after every step.
         chunk: how many students run at once; bounds the memory.
         checkpoint: a folder in which a killed training is kept, as in `training.fit`.
         title: stands beside the progress bar.
@@ -102,7 +109,7 @@ def fit_many(
         raise ValueError(
             f"seeds has {len(seeds)} entries for {n_students} students; give one each."
         )
-    training.check_rate(lr)
+    optimisers.check_rate(lr)
     own_loss = loss is not None or objective is not None
     if loss is not None and objective is not None:
         raise ValueError("loss= and objective= both say what to minimise; give one of them.")
@@ -159,6 +166,7 @@ def fit_many(
                 steps,
                 batch_size,
                 lr,
+                partial(optimisers.make, lr=lr, optimizer=optimizer, schedule=schedule),
                 start,
                 partial(
                     checkpoints.keeping,
@@ -180,6 +188,7 @@ def _fit_chunk(
     steps: int,
     batch_size: int,
     lr: float,
+    moving: Callable[..., tuple[Optimizer, LRScheduler | None]],
     start: int,
     keeping: Callable[..., AbstractContextManager[checkpoints.Keeper]],
     tick: Callable[[], None],
@@ -187,7 +196,7 @@ def _fit_chunk(
     with _all(evaluation.training_mode, students):
         params, buffers = stack_module_state(list(students))  # each (S, ...)
         alike.check_same_forward(students, params, buffers, split.x[:8], start)
-    optimizer = torch.optim.AdamW(params.values(), lr=lr, weight_decay=0.0, fused=True)
+    optimizer, scheduler = moving(params.values())
     orders = [generator(seed) for seed in seeds]
     labels = class_labels("split.y", split.y)
     device = split.x.device
@@ -199,11 +208,12 @@ def _fit_chunk(
         optimizer.zero_grad(set_to_none=True)
         return leave_gradients(params, buffers, x, labels[index], index)
 
-    advance = captured.Step(compute, optimizer, device, uses=(students[0], leave_gradients))
+    uses = (students[0], leave_gradients)
+    advance = captured.Step(compute, optimizer, device, uses=uses, steady=scheduler is None)
     with (
         evaluation.training_mode(students[0]),
         advance.running(),
-        keeping(lambda: params | buffers, optimizer, None, orders) as keeper,
+        keeping(lambda: params | buffers, optimizer, scheduler, orders) as keeper,
     ):
         done = keeper.restore().get("step", 0)
         for _ in range(done):
@@ -217,6 +227,8 @@ def _fit_chunk(
             for index in batches[begun : begun + steps - done]:
                 keeper.save(done, states)
                 found = advance(index)
+                if scheduler is not None:
+                    scheduler.step()
                 tick()
                 done += 1
             all_finite = found.isfinite().reshape(len(found), -1).all(1).tolist()
