@@ -41,11 +41,12 @@ FLOORS = [
     {"distillation", "explain", "robust"},
     {"fast.stacking", "fast.repeats", "plots"},
     {"sweep"},
+    {"paper"},
     {"exercises"},
     {"predictions", "course.lessons", "course.running"},
     {"grading"},
     {"course"},
-    {"__main__"},
+    {"__main__", "paper.__main__"},
 ]
 
 

@@ -55,8 +55,8 @@ from distill_lessons.data import UNLABELLED
 from distill_lessons.fast import optimisers
 
 MODULES = [
-    "losses.soft", "losses.checks", "objectives", "training", "fast.optimisers", "distillation", "evaluation", "data",
-    "augmentation",
+    "losses.soft", "losses.checks", "objectives", "training", "fast.optimisers", "distillation",
+    "evaluation", "data", "augmentation",
 ]  # fmt: skip
 
 # ---- Kinds that only these functions know --------------------------------------------------------
