@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distill_lessons import losses
 from distill_lessons.settings import number, whole_number
-from distill_lessons.tensors import class_labels
+from distill_lessons.tensors import check_tensor, check_type, class_labels
 
 
 def shifted(z: Tensor, classes: Sequence[int], shift: float) -> Tensor:
@@ -81,6 +81,7 @@ def fewest_errors(z: Tensor, labels: Tensor, classes: Sequence[int]) -> float:
     >>> fewest_errors(z, torch.tensor([1, 1, 0]), [1])
     6.0
     """
+    check_tensor("labels", labels)
     losses.check_labels("labels", class_labels("labels", labels), z)
     at = margins(z, classes)
     order = at.argsort()
@@ -98,7 +99,9 @@ def fewest_errors(z: Tensor, labels: Tensor, classes: Sequence[int]) -> float:
 
 
 def _check(z: Tensor, classes: Sequence[int]) -> None:
+    check_tensor("z", z)
     losses.check_logits("z", z)
+    check_type("classes", classes, Sequence, "a list of classes, such as [3]")
     found = [whole_number("classes", c, least=0) for c in classes]
     if not 0 < len(set(found)) < z.shape[1] or max(found) >= z.shape[1]:
         raise ValueError(

@@ -7,11 +7,12 @@ hard term are ours.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from distill_lessons.fast.optimisers import MakesOptimizer, Schedule
 
@@ -58,13 +59,14 @@ class Recipe:
 
 def rising_and_falling(steps: int) -> Schedule:
     """Return a schedule of `steps` steps: up for a twentieth of them, then down as a cosine."""
+    rise = math.ceil(steps / 20)
 
-    def schedule(optimizer: torch.optim.Optimizer) -> OneCycleLR:
-        rates = [group["lr"] for group in optimizer.param_groups]
-        rise = max(0.05, 2 / steps)  # two steps at least, or OneCycleLR divides by zero
-        return OneCycleLR(optimizer, rates, steps + 1, pct_start=rise, cycle_momentum=False)
+    def share(step: int) -> float:
+        if step < rise:
+            return (step + 1) / rise
+        return (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise))) / 2
 
-    return schedule
+    return lambda optimizer: LambdaLR(optimizer, share)
 
 
 TEACHER = Recipe(

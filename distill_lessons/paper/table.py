@@ -58,18 +58,19 @@ def run(steps: Sequence[Step], shared: Work, seconds: float) -> Iterator[list[Ro
     """Run steps in order, and yield each step's rows.
 
     A step that would not fit into the seconds that are left is not run. What it would take is its
-    estimate for an H100, times the slowest ratio so far of what a step took to its estimate.
+    estimate for an H100, times the largest ratio so far of what a step took to its estimate. The
+    first one is always run.
     """
-    end, slower = time.monotonic() + seconds, 1.0
-    for place, step in enumerate(steps):
+    end, ratios = time.monotonic() + seconds, [0.0]
+    for step in steps:
         start = time.monotonic()
         expected = step.seconds / shared.shorter
-        if place and expected * slower > end - start:
+        if expected * max(ratios) > end - start:
             yield [Row(step.name, "not run")]
             continue
         found = step.run(shared)
         took = time.monotonic() - start
-        slower = max(slower, took / expected)
+        ratios.append(took / expected)
         yield [replace(row, seconds=round(took, 1)) for row in found]
 
 
