@@ -96,7 +96,7 @@ def search(shared: Work) -> list[Row]:
     A teacher of one seed and three students of each kind, on all other images, for a few epochs.
     """
     split = shared.pool.take(shared.rest)
-    recipe = replace(TEACHER, epochs=40).shorter(shared.shorter)
+    recipe = replace(TEACHER, epochs=100).shorter(shared.shorter)
     nets = experiments.teachers(split, recipe, shared.seeds[:1], shared.n_classes)
     z = experiments.logits(nets, split).expand(3, -1, -1)  # three students of one teacher
     found = [rows.judged("search: teacher", recipe, shared, nets)]
@@ -236,7 +236,7 @@ def _tried(
 
 STEPS = (
     Step("teacher", 55, teacher),
-    Step("search", 30, search),
+    Step("search", 34, search),
     Step("plain", 9, plain),
     Step("distilled", 30, distilled),
     Step("30 units", 12, width_30("AdamW", 1e-3, 30)),
@@ -244,7 +244,7 @@ STEPS = (
     Step("no 3s", 12, without("no 3s", [3], 50)),
     Step("only 7s and 8s", 8, without("only 7s and 8s", [7, 8], 150, only=True)),
     Step("300 units", 12, width_300),
-    Step("30 units", 12, width_30("SGD", 0.05, 30)),
+    Step("30 units", 12, width_30("SGD", 0.03, 30)),
     Step("distilled, twice as long", 60, distilled_longer),
     Step("30 units", 40, width_30("AdamW", 1e-2, 100)),
 )
