@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from distill_lessons import distillation, evaluation, seeds
 from distill_lessons.data import Data, Split
 from distill_lessons.paper import __main__ as command
-from distill_lessons.paper import biases, experiments, rows, table
+from distill_lessons.paper import biases, experiments, rows, stored, table
 from distill_lessons.paper.recipes import OPTIMIZERS, Recipe, rising_and_falling
 from distill_lessons.paper.rows import Row, Work
 from distill_lessons.paper.table import Step
@@ -322,6 +322,11 @@ def test_the_whole_table_is_run_and_written_with_its_machine(
     assert content["images"] == [240, 40, 40]
     named = {row["what"] for row in content["rows"]}
     assert {step.name for step in table.STEPS} - {"search"} <= named
+    run = stored.read(out)
+    assert run is not None
+    assert (stored.beside(run)["ours"] != stored.NOT_RUN).all()
+    assert stored.temperatures(run, "30 units").shape == (4, 5)
+    assert stored.temperatures(run, "300 units").shape == (1, 5)
     for row in content["rows"]:
         assert row["state"] == "done", row["what"]
         judged = row["validation"] if row["what"].startswith("search") else row["errors"]
@@ -352,3 +357,64 @@ def test_a_table_that_would_take_longer_is_refused(tmp_path: Path, shorter: str)
     assert invoke("--out", str(tmp_path / "x"), "--shorter", shorter).exit_code == 2
     with pytest.raises((ValueError, TypeError), match="shorter"):
         rows.begin(toy_data(), shorter=0.5 if shorter == "x" else min(float(shorter), 0.5))
+
+
+# ---- What a run has left -------------------------------------------------------------------------
+
+
+def written(path: Path, **changed) -> Path:
+    row = vars(Row("teacher", recipe={"T": 1.0}, seeds=(0, 1), errors=(60, 70))) | changed
+    content = {"machine": {}, "images": [6, 1, 2], "shorter": 1, "rows": [row]}
+    path.write_text(json.dumps(content), "utf-8")
+    return path
+
+
+def test_what_was_not_run_is_said_and_nothing_invented(tmp_path: Path) -> None:
+    assert stored.read(tmp_path / "not there") is None
+    assert (stored.beside(None)["ours"] == stored.NOT_RUN).all()
+    assert stored.temperatures(None, "30 units").to_numpy().tolist() == [[stored.NOT_RUN]]
+    table_of_one = stored.beside(stored.read(written(tmp_path / "x")))
+    assert table_of_one.loc["teacher", "ours"] == "65"
+    assert (table_of_one["ours"] == stored.NOT_RUN).sum() == len(table_of_one) - 1
+    assert table_of_one["paper"].tolist()[:3] == ["67", "146", "74"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"errors": [60]}, "teacher has 1 errors for 2 seeds"),
+        ({"state": "not run"}, "teacher has 2 errors"),
+        ({"wrong": [[1], [2]]}, "lists other images than it counts"),
+        ({"colour": "red"}, "a row has"),
+    ],
+)
+def test_a_table_that_does_not_fit_together_is_refused(
+    tmp_path: Path, changed: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        stored.read(written(tmp_path / "x", **changed))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"rows": 3}'])
+def test_another_file_is_refused_with_the_command(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match="holds no table of the paper .* write one with python"):
+        stored.read(tmp_path / "x")
+
+
+def test_the_interval_of_a_count_is_wilsons() -> None:
+    for errors in (0, 67, 10_000):
+        p, n, z = errors / 10_000, 10_000, 1.959964
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+        found = stored.count_interval(errors)
+        assert found == pytest.approx((n * (middle - half), n * (middle + half)), abs=1e-3)
+    with pytest.raises(ValueError, match="errors=11 of n=10"):
+        stored.count_interval(11, 10)
+    with pytest.raises(TypeError, match="errors=1.5"):
+        stored.count_interval(1.5)  # type: ignore[arg-type]
+
+
+def test_the_stored_table_is_one_or_is_not_there() -> None:
+    run = stored.read()
+    assert run is None or {row.state for row in run.rows} <= {"done", "diverged", "not run"}

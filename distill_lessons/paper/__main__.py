@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ def about(config: Settings) -> dict[str, Any]:
     return {
         **results.conditions(config, os.environ),
         "data": results.data_hash(config.dataset, config.data_dir),
+        "date": time.strftime("%Y-%m-%d"),
         "commit": git.stdout.strip(),
         "command": " ".join(["python -m distill_lessons.paper", *sys.argv[1:]]),
     }
