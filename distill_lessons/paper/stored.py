@@ -87,7 +87,7 @@ def _row(one: dict[str, Any], names: set[str]) -> Row:
     row = Row(**{key: _tuples(value) for key, value in one.items()})
     for name in ("errors", "on_left_out", "validation", "shift", "wrong"):
         found = getattr(row, name)
-        if row.state != "done" and found or found and len(found) != len(row.seeds):
+        if (row.state != "done" and found) or (found and len(found) != len(row.seeds)):
             raise ValueError(f"{row.what} has {len(found)} {name} for {len(row.seeds)} seeds")
     if any(len(w) != n for w, n in zip(row.wrong, row.errors, strict=False)):
         raise ValueError(f"{row.what} lists other images than it counts")
