@@ -168,6 +168,16 @@ _ENTRIES = (
         core=False,
         seconds=(39, 7),
     ),
+    Lesson(
+        "16_reproducing_a_paper",
+        title="reproducing a paper",
+        question="Can you get a paper's numbers from the paper?",
+        goal="set a paper's figures beside one's own with intervals, say which choices the paper "
+        "leaves open and make them on validation images, and find out whose a contradiction is",
+        names="whose_order reviewers_table paired_gap shared_bias",
+        core=False,
+        seconds=None,
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 
