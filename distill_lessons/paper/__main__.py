@@ -50,10 +50,17 @@ def main(
     shorter: Annotated[
         float, typer.Option(min=1, help="Divide every number of epochs by this, for a try.")
     ] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="So many nets of every kind.")] = 5,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this step, and the teachers; more than once.")
+    ] = None,
 ) -> None:
     """Train the nets of section 3 of Hinton, Vinyals and Dean (2015), and count their errors."""
     import torch
 
+    for name in only or []:
+        settings.one_of("only", name, {step.name: step for step in table.STEPS})
+    steps = [step for step in table.STEPS if not only or step.name in ("teacher", *only)]
     config = settings.begin()
     if config.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")  # TF32, as in any training of today
@@ -62,9 +69,9 @@ def main(
         "shorter": shorter,
         "rows": [],
     }
-    shared = rows.begin(data.from_settings(config), shorter=shorter)
+    shared = rows.begin(data.from_settings(config), shorter=shorter, seeds=range(seeds))
     written["images"] = [len(shared.pool), len(shared.valid), len(shared.test)]
-    for found in table.run(table.STEPS, shared, seconds):
+    for found in table.run(steps, shared, seconds):
         written["rows"] += map(asdict, found)
         files.write(out, json.dumps(written, ensure_ascii=False) + "\n")
         for row in found:

@@ -1,7 +1,7 @@
-"""The paper's figures, and beside them those of the run that this package keeps.
+"""The paper's figures, and beside them those of the runs that this package keeps.
 
-`FILE` is what ``python -m distill_lessons.paper`` wrote on a machine with a GPU. Where it is not
-there, or a step was not run, that is what a table says.
+`FILES` are what ``python -m distill_lessons.paper`` wrote: first on a machine with a GPU, then, of
+what had diverged there, on a CPU. What neither has is said in a table's cell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from distill_lessons.paper.rows import Row
 from distill_lessons.paper.table import FREQUENCIES, TEST, VALIDATION
 from distill_lessons.settings import whole_number
 
-FILE = Path(__file__).with_name("table.json")
+FILES = tuple(Path(__file__).with_name(name) for name in ("table.json", "table_on_a_cpu.json"))
 N_TEST = 10_000
 NOT_RUN = "not run yet"
 
@@ -55,12 +55,24 @@ class Run:
     shorter: float
     rows: tuple[Row, ...]
 
+    @property
+    def where(self) -> str:
+        """On what it was run, and in what it was less than a whole run."""
+        chip = str(self.machine.get("machine", "")).rpartition(", ")[2]
+        chip = chip if str(self.machine.get("device")).startswith("cuda") else "CPU"
+        return chip + (f", epochs / {self.shorter:g}" if self.shorter > 1 else "")
+
     def named(self, what: str) -> list[Row]:
         """Return the rows of one experiment that were run to their end."""
         return [row for row in self.rows if row.what == what and row.state == "done"]
 
 
-def read(path: Path = FILE) -> Run | None:
+def runs() -> list[Run]:
+    """Return the runs that this package keeps."""
+    return [run for path in FILES if (run := read(path)) is not None]
+
+
+def read(path: Path) -> Run | None:
     """Return a table from its file, or None if there is no such file.
 
     Raises:
@@ -98,40 +110,55 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def beside(run: Run | None) -> pd.DataFrame:
+def beside(found: Sequence[Run]) -> pd.DataFrame:
     """Return the paper's errors and ours, each with its 95 % interval.
 
     The paper's is that of one count of 10,000 images (Wilson): how far it could be off had it been
     other images. Ours is that of a mean over seeds on these very images (Student's t).
+
+    Args:
+        found: runs; of an experiment that several have, the first one counts.
     """
-    shown = {}
-    for what in (*PUBLISHED, *OURS_ALONE):
-        row = next(iter(run.named(what)), None) if run else None
+    others = [what for what in PUBLISHED if what not in ("teacher", "plain", "distilled")]
+    order = ["teacher", "plain", "distilled", "distilled, twice as long"]
+    order += sorted([*others, *OURS_ALONE], key=lambda what: (what.partition(",")[0], what))
+    shown = []
+    for what in order:
         paper = PUBLISHED.get(what)
-        shown[what] = {
-            "paper": "–" if paper is None else f"{paper}",
-            "95 % of a count": "" if paper is None else _ends(count_interval(paper)),
-            **_ours(None if row is None else row.errors),
-        }
-    order = sorted(shown, key=lambda what: (what.partition(",")[0], what))
-    order = [*list(PUBLISHED)[:3], *(what for what in order if what not in list(PUBLISHED)[:3])]
-    return pd.DataFrame([shown[what] for what in order], index=order)
+        run = next((run for run in found if run.named(what)), None)
+        diverged = any(r.what == what and r.state == "diverged" for one in found for r in one.rows)
+        ours = _ours(run.named(what)[0].errors if run else None)
+        if diverged and run is None:
+            ours["ours"] = "diverged"
+        shown.append(
+            {
+                "paper": "–" if paper is None else f"{paper}",
+                "95 % of a count": "" if paper is None else _ends(count_interval(paper)),
+                **ours,
+                "nets": "" if run is None else f"{len(run.named(what)[0].seeds)}",
+                "run on": "" if run is None else run.where,
+            }
+        )
+    return pd.DataFrame(shown, index=order)
 
 
-def temperatures(run: Run | None, what: str, alpha: float = 0.0) -> pd.DataFrame:
+def temperatures(found: Sequence[Run], what: str, alpha: float = 0.0) -> pd.DataFrame:
     """Return our errors of narrow students, a row for each training and a column for each T.
 
     Args:
-        run: the table.
+        found: the runs.
         what: ``"30 units"`` or ``"300 units"``.
         alpha: weight of the hard term.
     """
-    found = [row for row in (run.named(what) if run else []) if row.recipe["alpha"] == alpha]
     shown: dict[str, dict[str, str]] = {}
-    for row in found:
-        how = row.recipe
-        name = f"{how['optimizer']} {how['lr']:g}, {how['epochs']} epochs"
-        shown.setdefault(name, {})[f"T = {how['T']:g}"] = " ".join(_ours(row.errors).values())
+    for run in found:
+        for row in (one for one in run.rows if one.what == what and one.recipe):
+            how = row.recipe
+            if how["alpha"] != alpha:
+                continue
+            name = f"{how['optimizer']} {how['lr']:g}, {how['epochs']} epochs, {run.where}"
+            ours = " ".join(_ours(row.errors).values()) if row.errors else row.state
+            shown.setdefault(name, {})[f"T = {how['T']:g}"] = ours
     if not shown:
         return pd.DataFrame([NOT_RUN], index=[what], columns=["errors"])
     return pd.DataFrame(shown).T
