@@ -431,6 +431,15 @@ def test_what_diverged_is_said_unless_another_run_has_it(tmp_path: Path) -> None
     assert stored.temperatures([gone], "teacher").iloc[0, 0] == "diverged"
 
 
+def test_nets_that_answer_the_same_for_all_images_are_told_and_not_averaged(
+    tmp_path: Path,
+) -> None:
+    run = stored.read(written(tmp_path / "x", recipe=NARROW, errors=(300, 8990)))
+    assert run is not None
+    assert stored.beside([run]).loc["teacher", "ours"] == "1 of 2 dead"
+    assert stored.temperatures([run], "teacher").iloc[0, 0] == "1 of 2 dead "
+
+
 def test_the_stored_runs_are_whole_tables_of_mnist() -> None:
     card = stored.runs()[0]
     assert card.images == (60_000, 10_000, 10_000)
