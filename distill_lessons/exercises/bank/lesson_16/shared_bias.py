@@ -20,22 +20,21 @@ def _shy(seed: int) -> list[Case]:
     cases = [
         Case(
             "z = [[0, 5, 1], [0, 4, 2], [0, 3, 3], [9, 0, 1]], classes [1, 2], share 0.5",
-            (by_hand, [1, 2], 0.5),
+            (by_hand, torch.tensor([1, 2]), 0.5),
         )
     ]
-    for stream, (n, classes, k, share) in enumerate(
-        ((40, [1, 3], 5, 0.3), (30, [0, 2, 4], 6, 0.8), (20, [3], 4, 0.25))
-    ):
+    for stream, (n, classes, k) in enumerate(((40, [1, 3], 5), (30, [0, 2, 4], 6), (20, [3], 4))):
         rng = dice(seed, stream)
         z = 3 * torch.randn(n, k, generator=rng)
         z[:, classes] += 4 if stream == 0 else -3
+        share = int(torch.randint(2, n - 1, (), generator=rng)) / n
         words = f"z of shape ({n}, {k}), classes {classes}, share {share:g}"
-        cases.append(Case(words, (z, classes, share)))
+        cases.append(Case(words, (z, torch.tensor(classes), share)))
     return cases
 
 
-def _leaves_z(bias: Callable[..., Any], z: Tensor, classes: list[int], share: float) -> Any:
-    return bias(z.clone(), list(classes), share)
+def _leaves_z(bias: Callable[..., Any], z: Tensor, classes: Tensor, share: float) -> Any:
+    return bias(z.clone(), classes.clone(), share)
 
 
 exercise = Exercise(
@@ -67,9 +66,9 @@ from distill_lessons.exercises.parts import Judging, Mistake
 HAIR = 0.01  # a search that halves its range ends within a hair of a margin
 
 
-def _with_the_bias(b: Any, z: Tensor, classes: list[int], share: float) -> dict[str, Any]:
+def _with_the_bias(b: Any, z: Tensor, classes: Tensor, share: float) -> dict[str, Any]:
     if isinstance(b, int | float):
-        column = torch.isin(torch.arange(z.shape[1]), torch.tensor(classes))
+        column = torch.isin(torch.arange(z.shape[1]), classes)
         shares = [
             float(column[(z + (b + off) * column).argmax(1)].float().mean())
             if math.isfinite(b)
@@ -80,9 +79,12 @@ def _with_the_bias(b: Any, z: Tensor, classes: list[int], share: float) -> dict[
     return {"the share of images given to the group": b}
 
 
-def _margins(z: Tensor, classes: list[int]) -> Tensor:
-    rest = [c for c in range(z.shape[1]) if c not in classes]
-    return z[:, rest].max(1).values - z[:, classes].max(1).values
+def _rest(z: Tensor, classes: Tensor) -> list[int]:
+    return sorted(set(range(z.shape[1])) - set(classes.tolist()))
+
+
+def _margins(z: Tensor, classes: Tensor) -> Tensor:
+    return z[:, _rest(z, classes)].max(1).values - z[:, classes].max(1).values
 
 
 def _between(margins: Tensor, share: float) -> float:
@@ -91,12 +93,14 @@ def _between(margins: Tensor, share: float) -> float:
     return (ordered[place - 1] + ordered[place]) / 2
 
 
-def _threshold(z: Tensor, classes: list[int], share: float) -> float:
+def _threshold(z: Tensor, classes: Tensor, share: float) -> float:
     return _between(_margins(z, classes), share)
 
 
-def _each_alone(z: Tensor, classes: list[int], share: float) -> float:
-    alone = [_between(_margins(z, [c]), share / len(classes)) for c in classes]
+def _each_alone(z: Tensor, classes: Tensor, share: float) -> float:
+    alone = [
+        _between(_margins(z, classes[i : i + 1]), share / len(classes)) for i in range(len(classes))
+    ]
     return sum(alone) / len(alone)
 
 
@@ -133,8 +137,7 @@ judging = Judging(
         Mistake(
             "the mean of the group",
             lambda z, classes, share: _between(
-                z[:, [c for c in range(z.shape[1]) if c not in classes]].amax(1)
-                - z[:, classes].mean(1),
+                z[:, _rest(z, classes)].amax(1) - z[:, classes].mean(1),
                 share,
             ),
             "You compare with the *mean* logit of the group. An image is theirs if the *best* of "
@@ -185,16 +188,16 @@ def by_bisection(z: Any, classes: Any, share: Any) -> Any:
 
 
 def by_sorting(z: Any, classes: Any, share: Any) -> Any:
-    margins = []
+    margins, group = [], classes.tolist()
     for row in z.tolist():
-        others = max(value for c, value in enumerate(row) if c not in classes)
-        margins.append(others - max(row[c] for c in classes))
+        others = max(value for c, value in enumerate(row) if c not in group)
+        margins.append(others - max(row[c] for c in group))
     return sorted(margins)[round(share * len(margins)) - 1] + 1e-4
 
 
 other_ways = [by_bisection, by_sorting]
 
 borrowed = [
-    biases.from_frequency,
-    lambda z, classes, share: biases.margins(z, classes).quantile(share).item(),
+    lambda z, classes, share: biases.from_frequency(z, classes.tolist(), share),
+    lambda z, classes, share: biases.margins(z, classes.tolist()).quantile(share).item(),
 ]
