@@ -427,7 +427,8 @@ def test_what_diverged_is_said_unless_another_run_has_it(tmp_path: Path) -> None
     assert gone is not None
     assert there is not None
     assert stored.beside([gone]).loc["teacher", "ours"] == "diverged"
-    assert stored.beside([gone, there]).loc["teacher", "ours"] == "65"
+    both = stored.beside([gone, there]).loc["teacher"]
+    assert (both["ours"], both["run on"]) == ("65", "CPU; diverged on CPU")
     assert stored.temperatures([gone], "teacher").iloc[0, 0] == "diverged"
 
 

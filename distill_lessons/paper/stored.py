@@ -127,17 +127,20 @@ def beside(found: Sequence[Run]) -> pd.DataFrame:
     for what in order:
         paper = PUBLISHED.get(what)
         run = next((run for run in found if run.named(what)), None)
-        diverged = any(r.what == what and r.state == "diverged" for one in found for r in one.rows)
         ours = _ours(run.named(what)[0].errors if run else None)
-        if diverged and run is None:
-            ours["ours"] = "diverged"
+        places = [] if run is None else [run.where]
+        for one in found:
+            if any(row.what.partition(",")[0] == what.partition(",")[0] and row.state == "diverged"
+                   for row in one.rows):  # fmt: skip
+                places.append(f"diverged on {one.where}")
+                ours["ours"] = "diverged" if run is None else ours["ours"]
         shown.append(
             {
                 "paper": "–" if paper is None else f"{paper}",
                 "95 % of a count": "" if paper is None else _ends(count_interval(paper)),
                 **ours,
                 "nets": "" if run is None else f"{len(run.named(what)[0].seeds)}",
-                "run on": "" if run is None else run.where,
+                "run on": "; ".join(places),
             }
         )
     return pd.DataFrame(shown, index=order)
