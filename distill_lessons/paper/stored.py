@@ -6,6 +6,7 @@ what had diverged there, on a CPU. What neither has is said in a table's cell.
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -62,6 +63,16 @@ class Run:
         chip = str(self.machine.get("machine", "")).rpartition(", ")[2]
         chip = chip if str(self.machine.get("device")).startswith("cuda") else "CPU"
         return chip + (f", epochs / {self.shorter:g}" if self.shorter > 1 else "")
+
+    @property
+    def about(self) -> str:
+        """When and with what it was run, in words."""
+        kept = self.machine
+        when = datetime.date.fromisoformat(kept["date"])
+        return (
+            f"{when.day} {when:%B %Y}: {kept['machine']}; {kept['versions']}; "
+            f"data {kept['data']}, package {kept['package']}"
+        )
 
     def named(self, what: str) -> list[Row]:
         """Return the rows of one experiment that were run to their end."""
