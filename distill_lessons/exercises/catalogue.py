@@ -176,7 +176,7 @@ _ENTRIES = (
         "leaves open and make them on validation images, and find out whose a contradiction is",
         names="whose_order reviewers_table paired_gap shared_bias",
         core=False,
-        seconds=None,
+        seconds=(48, 11),
     ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
