@@ -53,6 +53,7 @@ def test_the_map_of_the_course_names_every_core_lesson() -> None:
 def test_under_its_heading_a_lesson_shows_the_way(number: str) -> None:
     text = text_cells(LESSONS[number].notebook)[0]
     lines = text.split(way.BEGIN)[1].split(way.END)[0]
+    assert text.count(way.BEGIN) == text.count(way.END) == 1
     assert lines.count("you are here") == 1
     assert f"**{number}, you are here**" in lines
     at = list(LESSONS).index(number)
