@@ -128,8 +128,8 @@ judging = Judging(
 # ==== Solution ====================================================================================
 
 
-# Two nets that read the same images share their hard ones. Only images on which they part tell
-# them apart; each of these adds or takes one, and so does the variance of their difference.
+# Images that both get right, or both get wrong, leave no trace in the gap. Each of the others adds
+# one to it or takes one away, and the variance of that sum is their number less a small term.
 def paired_gap(wrong_a, wrong_b):
     only_a = (wrong_a & ~wrong_b).sum().item()
     only_b = (wrong_b & ~wrong_a).sum().item()
