@@ -166,7 +166,7 @@ _ENTRIES = (
         "over with the soft targets and what does not, and read a student letter by letter",
         names="listening counted_mean archive_choice hidden_loss share_weights",
         core=False,
-        seconds=(58, 11),
+        seconds=(64, 14),
     ),
     Lesson(
         "14_robustness_and_privacy",
