@@ -37,7 +37,7 @@ FLOORS = [
     {"evaluation", "teachers"},
     {"objectives"},
     {"models", "training"},
-    {"fast", "text", "whitebox"},
+    {"fast", "whitebox"},
     {"distillation", "explain", "robust"},
     {"fast.stacking", "fast.repeats", "plots"},
     {"sweep"},
