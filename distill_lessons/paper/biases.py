@@ -36,8 +36,7 @@ def margins(z: Tensor, classes: Sequence[int]) -> Tensor:
     [3.0, -3.0]
     """
     _check(z, classes)
-    chosen = torch.zeros(z.shape[1], dtype=torch.bool, device=z.device)
-    chosen[list(classes)] = True
+    chosen = _columns(z, classes)
     # Without a boolean index: one of either kind is never the largest where it does not belong.
     others = z.masked_fill(chosen, -torch.inf).amax(1)
     return others - z.masked_fill(~chosen, -torch.inf).amax(1)
@@ -86,8 +85,7 @@ def fewest_errors(z: Tensor, labels: Tensor, classes: Sequence[int]) -> float:
     at = margins(z, classes)
     order = at.argsort()
     z, labels, at = z[order], labels[order], at[order]
-    chosen = torch.zeros(z.shape[1], dtype=torch.bool, device=z.device)
-    chosen[list(classes)] = True
+    chosen = _columns(z, classes)
     with_them = z.masked_fill(~chosen, -torch.inf).argmax(1) == labels
     without = z.masked_fill(chosen, -torch.inf).argmax(1) == labels
     # A shift between at[i-1] and at[i] gives the first i images to `classes`, the others not.
@@ -96,6 +94,13 @@ def fewest_errors(z: Tensor, labels: Tensor, classes: Sequence[int]) -> float:
     middle = int(best[len(best) // 2])
     edges = torch.cat([at[:1] - 1, at, at[-1:] + 1])
     return float(edges[middle : middle + 2].mean())
+
+
+def _columns(z: Tensor, classes: Sequence[int]) -> Tensor:
+    """Return which columns of z belong to `classes`, ``(K,)`` booleans."""
+    chosen = torch.zeros(z.shape[1], dtype=torch.bool, device=z.device)
+    chosen[list(classes)] = True
+    return chosen
 
 
 def _check(z: Tensor, classes: Sequence[int]) -> None:

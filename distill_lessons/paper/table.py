@@ -166,22 +166,21 @@ def without(
         valid = shared.pool.take(shared.valid)
         frequency = float(listed[shared.rest].float().mean())
         left_out = [c for c in range(shared.n_classes) if (c in classes) != only]
+        there = torch.isin(
+            class_labels("test.y", shared.test.y),
+            torch.tensor(left_out, device=shared.test.x.device),
+        )
+        z, z_test = experiments.logits(nets, valid), experiments.logits(nets, shared.test)
         found = []
         for way in WAYS:
-            z, test = experiments.logits(nets, valid), experiments.logits(nets, shared.test)
             shifts = [_shift(way, *both, valid, shared.test, classes, frequency)
-                      for both in zip(z, test, strict=True)]  # fmt: skip
-            for part, net, shift in ((p, i, b) for p in (z, test) for i, b in enumerate(shifts)):
-                part[net] = biases.shifted(part[net], classes, shift)
-            there = torch.isin(
-                class_labels("test.y", shared.test.y),
-                torch.tensor(left_out, device=test.device),
-            )
+                      for both in zip(z, z_test, strict=True)]  # fmt: skip
+            judged, test = (_each_shifted(table, classes, shifts) for table in (z, z_test))
             missed = experiments.wrong(test, shared.test)[:, there].sum(1).tolist()
             found.append(
                 replace(
                     rows.counted(name + way, recipe, shared, test),
-                    validation=rows.errors(z, valid),
+                    validation=rows.errors(judged, valid),
                     on_left_out=tuple(missed),
                     shift=tuple(round(b, 2) for b in shifts),
                 )
@@ -189,6 +188,12 @@ def without(
         return found
 
     return step
+
+
+def _each_shifted(z: Tensor, classes: Sequence[int], shifts: Sequence[float]) -> Tensor:
+    """Return every net's logits ``(S, N, K)`` with a shift of its own."""
+    pairs = zip(z, shifts, strict=True)
+    return torch.stack([biases.shifted(one, classes, shift) for one, shift in pairs])
 
 
 def _shift(
