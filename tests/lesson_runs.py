@@ -12,11 +12,6 @@ import nbformat
 from distill_lessons.course import running
 from distill_lessons.exercises import catalogue, cells
 
-# Which lessons are run a second and a third time, solved and with wrong answers. The electives take
-# their turn in the workflow, which sets this variable: together they are many minutes.
-ALL = os.environ.get("DISTILL_TEST_ALL") == "1"
-WHOLE_RUNS = [number for number, lesson in catalogue.LESSONS.items() if lesson.core or ALL]
-
 
 def filled(lesson: str, sources: dict[str, str], folder: Path) -> Path:
     notebook = stored(lesson)

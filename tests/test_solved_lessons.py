@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from labs import solutions
 from lesson_runs import (
-    WHOLE_RUNS,
     cells_with_figures,
     executed,
     filled,
@@ -23,7 +22,7 @@ from distill_lessons.course import running
 from distill_lessons.exercises import catalogue
 
 
-@pytest.mark.parametrize("lesson", WHOLE_RUNS)
+@pytest.mark.parametrize("lesson", catalogue.LESSONS)
 def test_a_solved_lesson_passes_and_goes_on_with_the_readers_functions(
     lesson: str, tmp_path: Path
 ) -> None:
