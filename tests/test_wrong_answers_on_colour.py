@@ -5,7 +5,6 @@ Apart from the solved ones, so that two processes share the runs.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nbformat
@@ -22,10 +21,6 @@ CONVOLUTIONAL = {
     "06": "*nets, net",
     "07": "*teachers, *nets['distilled'], *nets['no teacher'], *heirs['its student']",
 }
-
-# The electives take their turn in the workflow, which sets this: together they are minutes.
-ALL = os.environ.get("DISTILL_TEST_ALL") == "1"
-LESSONS = [number for number, lesson in catalogue.LESSONS.items() if lesson.core or ALL]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +45,7 @@ def colour_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", catalogue.LESSONS)
 def test_with_every_answer_wrong_and_on_colour_images_a_lesson_goes_on_with_ours(
     lesson: str, colour_folder: Path, tmp_path: Path
 ) -> None:
