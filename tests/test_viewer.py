@@ -207,6 +207,25 @@ def test_a_panel_needs_channels_summed() -> None:
         plots.attribution_panel(Figure().add_subplot(), ATTRIBUTIONS[0, ..., 0], 1.0)
 
 
+def test_the_names_of_explainers_lie_on_no_line_and_on_no_other_name() -> None:
+    measured = [
+        ("gradient", 250, 0.21), ("gradient", 1000, 0.12), ("IG from the mean", 200, 0.165),
+        ("IG from zero", 200, 1.8), ("deep", 300, 0.048), ("kernel", 3000, 0.042),
+        ("kernel", 60000, 0.006), ("permutation", 1000, 0.047), ("permutation", 62000, 0.0062),
+    ]  # fmt: skip
+    table = pd.DataFrame(measured, columns=["method", "rows", "error"])
+    ax = plots.error_against_cost(table, "t", exact_rows=2e6)
+    ax.figure.canvas.draw()
+    names = [text.get_window_extent() for text in ax.texts if "exact" not in text.get_text()]
+    for i, box in enumerate(names):
+        assert not any(box.overlaps(other) for other in names[:i])
+        for line in ax.lines[:-1]:
+            x, y = np.log(line.get_data())
+            fine = np.linspace(x[0], x[-1], 200)
+            way = ax.transData.transform(np.exp(np.column_stack([fine, np.interp(fine, x, y)])))
+            assert not box.count_contains(way), ax.texts[i + 1].get_text()
+
+
 def test_error_against_cost_draws_the_mean_of_each_budget() -> None:
     table = pd.DataFrame(
         [("a", 10, 0.1), ("a", 10, 0.3), ("a", 100, 0.1), ("b", 5, 0.5)],

@@ -204,7 +204,7 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
 
 
 def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> None:
-    """Write names right of last marks, above or below single ones; where two meet, one moves up.
+    """Write names right of last marks, above or below single ones, where there is room.
 
     Args:
         ax: with logarithmic axes and all marks drawn.
@@ -213,20 +213,27 @@ def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> No
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom, 1.3 * top)
     line = 0.06 * np.log(1.3 * top / bottom)  # the height of a line of text, on this axis
+    drawn = np.concatenate([_along(*one.get_data()) for one in ax.lines[:-1]])  # last: exact values
     placed: list[tuple[float, float]] = []
-    marks = np.concatenate([np.column_stack(drawn.get_data()) for drawn in ax.lines])
-    marks = marks[marks[:, 1] > 0]
+
+    def free(x: float, at: float) -> bool:
+        over = np.abs(drawn - (np.log(x), at)) < (np.log(10), 0.6 * line)
+        over[:, 0] &= drawn[:, 0] > np.log(x) + 0.02  # a name begins at its mark
+        beside = [other for where, other in placed if 0.1 < where / x < 10]
+        return not over.all(1).any() and all(abs(at - other) >= line for other in beside)
+
     for x, y, name, colour, single in sorted(ends, key=lambda end: end[1]):
-        at = np.log(y) + (0.8 * line if single else 0.0)
-        if single and any(
-            1 < left / x < 10 and abs(np.log(height) - at) < 0.7 * line for left, height in marks
-        ):
-            at = np.log(y) - 0.8 * line
-        near = [other for where, other in placed if 0.1 < where / x < 10]
-        if near and at - max(near) < line:
-            at = max(near) + line
+        places = np.log(y) + line * np.array([0.8, -0.8, 1.6, -1.6] if single else [0, 1, 2, -1])
+        at = next((place for place in places if free(x, place)), places[0])
         placed.append((x, at))
         ax.annotate(
             name, (x, np.exp(at)), xytext=(-5 if single else 9, 0), textcoords="offset points",
             va="center", color=colour, fontsize=11,
         )  # fmt: skip
+
+
+def _along(x: Sequence[float], y: Sequence[float]) -> np.ndarray:
+    """Return points along a line between its marks, as logarithms, ``(M, 2)``."""
+    log_x, log_y = np.log(x), np.log(np.maximum(y, 1e-12))  # an error may be 0
+    fine = np.linspace(log_x[0], log_x[-1], 100)
+    return np.column_stack([fine, np.interp(fine, log_x, log_y)])
