@@ -38,7 +38,7 @@ FLOORS = [
     {"objectives"},
     {"models", "training"},
     {"fast", "whitebox"},
-    {"distillation", "explain", "robust"},
+    {"distillation", "explain", "robust", "deploy"},
     {"fast.stacking", "fast.repeats", "plots"},
     {"sweep"},
     {"paper"},
