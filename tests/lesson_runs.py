@@ -14,8 +14,15 @@ from distill_lessons.exercises import catalogue, cells
 
 
 def filled(lesson: str, sources: dict[str, str], folder: Path) -> Path:
+    """Write a lesson with these answers, and with trainings of a few steps, into a folder.
+
+    What the answers do to a lesson shows as well on nets that have hardly learned; what nets that
+    have learned do to its claims is for the lesson as it is, which runs with the same solutions.
+    """
     notebook = stored(lesson)
     cells.fill(notebook, sources)
+    hurry = "import miniature\n\nminiature.shorten_trainings()"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(hurry))
     path = folder / labs.stored(lesson).name
     nbformat.write(notebook, path)
     return path
@@ -25,7 +32,8 @@ def executed(path: Path, **env: str) -> running.Result:
     """Run a notebook without a person, to its end or to the first error."""
     given = (
         os.environ
-        | {"PYTHONPATH": str(labs.ROOT), "DISTILL_LIVE": "0", "DISTILL_RECORD": "0"}
+        | {"PYTHONPATH": os.pathsep.join([str(labs.ROOT), str(labs.ROOT / "tests")])}
+        | {"DISTILL_LIVE": "0", "DISTILL_RECORD": "0", "DISTILL_STRICT": "0"}
         | env
     )
     # A cell that hangs ends the run; on a busy machine one that works may take minutes.

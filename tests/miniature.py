@@ -6,6 +6,7 @@ The images are made here: 28×28, ten classes, strokes and specks on black, in t
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setitem(SOURCES, "mnist", record)
     monkeypatch.setattr(Settings, "pick", lambda self, cpu, full: shrunk(full))
-    for module in (training, stacking):
-        monkeypatch.setattr(module, "whole_number", capped)
+    shorten_trainings(monkeypatch.setattr)
     for name, value in {
         "DISTILL_PROFILE": "full",
         "DISTILL_DATASET": "mnist",
@@ -68,6 +68,12 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "CUDA_VISIBLE_DEVICES": "-1",  # as a lesson on the CPU sets it, for good
     }.items():
         monkeypatch.setenv(name, value)
+
+
+def shorten_trainings(put: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Cap the steps and epochs of every training in this process, or until `put` undoes it."""
+    for module in (training, stacking):
+        put(module, "whole_number", capped)
 
 
 def shrunk(full: Any) -> Any:

@@ -57,8 +57,7 @@ def test_with_every_answer_wrong_and_on_colour_images_a_lesson_goes_on_with_ours
         source = f"for net in [{nets}]:\n    assert 'Conv2d' in repr(net), net"
         notebook.cells.append(nbformat.v4.new_code_cell(source))
         nbformat.write(notebook, path)
-    # Its claims are about other data, so they may fail.
-    done = executed(path, DISTILL_DATASET=f"folder:{colour_folder}", DISTILL_STRICT="0")
+    done = executed(path, DISTILL_DATASET=f"folder:{colour_folder}")
     assert done.failure is None, done.failure
     assert of_whom(done) == {f"the course's {name}" for name in used(lesson)}
     assert cells_with_figures(done.notebook) == cells_with_figures(stored(lesson))
