@@ -83,8 +83,9 @@ def functions() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
     for module in pkgutil.walk_packages(distill_lessons.__path__, "distill_lessons."):
         name = module.name.removeprefix("distill_lessons.")
-        # A command would begin its work here: that of the paper trains a night long.
-        if not name.startswith(NOT_THE_COURSE) and not name.endswith("__main__"):
+        # A command would begin its work here: that of the paper trains a night long. And what
+        # spreads work over processes would start one for each hertz of a sample rate.
+        if not name.startswith(NOT_THE_COURSE) and not name.endswith(("__main__", "spread")):
             loaded = importlib.import_module(module.name)
             for public, value in vars(loaded).items():
                 own = getattr(value, "__module__", "") == module.name

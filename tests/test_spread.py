@@ -104,3 +104,15 @@ def test_a_worker_is_quiet_and_has_as_many_threads(monkeypatch: pytest.MonkeyPat
 def test_jobs_that_are_no_number_of_processes_are_refused(jobs: object) -> None:
     with pytest.raises((TypeError, ValueError), match="jobs="):
         spread.spread(abs, [1], jobs)  # type: ignore[arg-type]
+
+
+def test_no_process_is_started_without_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    parallel = joblib.Parallel
+    monkeypatch.setattr(
+        joblib, "Parallel", lambda n_jobs, **how: asked.append(n_jobs) or parallel(1, **how)
+    )
+    for jobs in (1, 2, 8000, -1):
+        assert spread.spread(abs, [-1, -2], jobs) == [1, 2]
+    assert spread.spread(abs, [], 8000) == []
+    assert asked == [1, 2, 2, -1, 1]

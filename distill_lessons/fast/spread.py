@@ -32,8 +32,8 @@ def spread(work: Callable[[T], R], shares: Sequence[T], jobs: int | None) -> lis
         work: does one share. It, what it refers to and what it returns are sent as pickles, from
             and to processes of this user.
         shares: what is given to it.
-        jobs: how many processes; -1 for one per core, or for all workers of a cluster. None to do
-            all in this process.
+        jobs: how many processes, at most one for each share; -1 for one per core, or for all
+            workers of a cluster. None to do all in this process.
 
     Raises:
         TypeError: if `jobs` is not a whole number.
@@ -47,6 +47,7 @@ def spread(work: Callable[[T], R], shares: Sequence[T], jobs: int | None) -> lis
         raise ValueError("jobs=0 leaves nobody to work; give 1 or more, or -1 for all cores.")
     import joblib
 
+    jobs = min(jobs, max(1, len(shares)))  # a process without a share would only take memory
     done: list[R] = []
     # More or fewer threads would add in another order.
     here = torch.get_num_threads(), os.getpid()
