@@ -123,6 +123,30 @@ def number(label: str, value: float | None, note: Callable[[float | None], None]
     return _kept(widgets.VBox([field, message]))
 
 
+def words(label: str, note: Callable[[str], None]) -> Any:
+    """Return a field for a few words, which are noted with Enter or when the field is left.
+
+    Args:
+        label: what the field asks for.
+        note: called with the words, unless there are none.
+    """
+    import ipywidgets as widgets
+
+    field = widgets.Text(
+        description=label,
+        continuous_update=False,
+        style={"description_width": "initial"},
+        layout=widgets.Layout(width="32em"),
+    )
+
+    def read(change: dict[str, Any]) -> None:
+        if change["new"].strip():
+            note(change["new"].strip())
+
+    field.observe(read, names="value")
+    return _kept(widgets.VBox([field]))
+
+
 def to_number(text: object) -> float:
     """Return a number as people write it: with a decimal comma, a minus sign, a per cent sign.
 

@@ -37,7 +37,7 @@ FLOORS = [
     {"evaluation", "teachers"},
     {"objectives"},
     {"models", "training"},
-    {"fast", "whitebox"},
+    {"fast", "text", "whitebox"},
     {"distillation", "explain", "robust", "deploy"},
     {"fast.stacking", "fast.repeats", "plots"},
     {"sweep"},

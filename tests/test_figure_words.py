@@ -26,7 +26,7 @@ from distill_lessons.plots import theme, wording
 from distill_lessons.whitebox import trees
 
 LESSONS = list(catalogue.LESSONS)
-NO_FIGURE = {"ROLES", "Role", "show", "use_theme"}
+NO_FIGURE = {"ROLES", "Role", "show", "type_a_phrase", "use_theme"}
 
 # Words of findings: how something came out, and not what is drawn.
 FINDING = re.compile(
@@ -270,6 +270,7 @@ DRAW: dict[str, Callable[[int], Any]] = {
         turned(s, ([1.0], "teacher"), ([2.0], "student")), "T", xlabel="x"
     ),
     "learning_curves": lambda s: plots.learning_curves(history(s)),
+    "letters": lambda s: plots.letters({"a": ("ab", both(s, 1.0, 2.0))}, "T", label="x"),
     "loss_and_question": lambda s: plots.loss_and_question([1, 2, 3], rising(s), "a", "b"),
     "open_question": lambda s: plots.open_question(X[0], {1.0: both(s, P, Q)[0]}, K),
     "orders": lambda s: plots.orders(orders(s), "T"),

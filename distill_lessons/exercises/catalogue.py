@@ -159,6 +159,16 @@ _ENTRIES = (
         seconds=(44, 6),
     ),
     Lesson(
+        "12_text_models",
+        title="text models",
+        question="Can a student that counts letters beat its transformer?",
+        goal="build an encoder for text, teach students of another kind with it, say what crosses "
+        "over with the soft targets and what does not, and read a student letter by letter",
+        names="listening counted_mean archive_choice hidden_loss share_weights",
+        core=False,
+        seconds=(58, 11),
+    ),
+    Lesson(
         "14_robustness_and_privacy",
         title="robustness and privacy",
         question="Is the student more robust?",

@@ -23,6 +23,7 @@ from distill_lessons.plots.derivation import pushes, scaling, simplex
 from distill_lessons.plots.effects import forest, strips
 from distill_lessons.plots.explanations import importance_map, importance_maps
 from distill_lessons.plots.opening import loss_and_question, two_answers
+from distill_lessons.plots.phrases import letters, type_a_phrase
 from distill_lessons.plots.pictures import images, probability_bars
 from distill_lessons.plots.soft_targets import beside_others, open_question
 from distill_lessons.plots.structure import weights
@@ -50,6 +51,7 @@ __all__ = [
     "importance_maps",
     "lanes",
     "learning_curves",
+    "letters",
     "loss_and_question",
     "open_question",
     "orders",
@@ -65,6 +67,7 @@ __all__ = [
     "strips",
     "temperature_bars",
     "two_answers",
+    "type_a_phrase",
     "use_theme",
     "waterfall",
     "weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,20 +67,24 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
     return ax
 
 
-def strips(table: pd.DataFrame, title: str, *, ylabel: str) -> Axes:
+def strips(
+    table: pd.DataFrame, title: str, *, ylabel: str, roles: Sequence[str] | None = None
+) -> Axes:
     """Draw one mark per run, a column of marks per method, and the mean as a line.
 
     Args:
         table: one column per method, one row per seed.
         title: a sentence.
         ylabel: what the values are, with their unit.
+        roles: of the columns, see `ROLES`; by default a baseline, and students.
     """
+    roles = ["baseline", *["student"] * (table.shape[1] - 1)] if roles is None else roles
     _, ax = plt.subplots(figsize=(1.6 + 1.9 * table.shape[1], 4.2))
     # Spread sideways by run, so that the figure is the same each time, a run stands in the same
     # place of every column, and no order is drawn that would look like a trend.
     for at, column in enumerate(table):
         values = table[column].to_numpy()
-        role = ROLES["baseline" if at == 0 else "student"]
+        role = ROLES[roles[at]]
         sideways = at + np.linspace(-0.15, 0.15, len(values))
         ax.scatter(sideways, values, color=role.color, marker=role.marker, s=45, alpha=0.75)
         ax.hlines(values.mean(), at - 0.28, at + 0.28, color=role.color, lw=2)
