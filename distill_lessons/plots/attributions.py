@@ -213,7 +213,9 @@ def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> No
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom, 1.3 * top)
     line = 0.06 * np.log(1.3 * top / bottom)  # the height of a line of text, on this axis
-    drawn = np.concatenate([_along(*one.get_data()) for one in ax.lines[:-1]])  # last: exact values
+    drawn = np.concatenate(
+        [_along(*np.array(one.get_data())) for one in ax.lines[:-1]]
+    )  # last: exact values
     placed: list[tuple[float, float]] = []
 
     def free(x: float, at: float) -> bool:
@@ -232,7 +234,7 @@ def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> No
         )  # fmt: skip
 
 
-def _along(x: Sequence[float], y: Sequence[float]) -> np.ndarray:
+def _along(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return points along a line between its marks, as logarithms, ``(M, 2)``."""
     log_x, log_y = np.log(x), np.log(np.maximum(y, 1e-12))  # an error may be 0
     fine = np.linspace(log_x[0], log_x[-1], 100)
