@@ -188,6 +188,16 @@ _ENTRIES = (
         core=False,
         seconds=(48, 11),
     ),
+    Lesson(
+        "18_other_domains",
+        title="other domains, other senses",
+        question="Can a teacher teach what it cannot read?",
+        goal="teach a student for images that its teacher reads badly, say when unlabelled images "
+        "help there and when pairs are needed, and teach one sense by another",
+        names="match_moments after_matching new_scanner sum_of_tones partners",
+        core=False,
+        seconds=(45, 6),
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 
