@@ -41,7 +41,7 @@ FLOORS = [
     {"distillation", "explain", "robust", "deploy"},
     {"fast.stacking", "fast.repeats", "plots", "senses"},
     {"sweep"},
-    {"paper"},
+    {"paper", "faults"},
     {"exercises"},
     {"predictions", "course.lessons", "course.running"},
     {"grading"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import pytest
 import torch
 
 from distill_lessons import losses
-from distill_lessons.exercises import catalogue, cells, sections
+from distill_lessons.exercises import catalogue, cells, sections, testing
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.verdict import Verdict
 from distill_lessons.explain import shap_adapters, similarity
@@ -55,6 +56,8 @@ def wrong_answers(exercise: Exercise) -> dict[str, Any]:
             others = {"zero": 0.0, "one": 1.0, "not a number": float("nan"), "a word": "seven"}
         right = exercise.solved_by.answer
         return known | {name: value for name, value in others.items() if value != right}
+    if exercise.ask is testing.run:
+        return {m.name: m.answer for m in exercise.judged_by.mistakes} | testing_wrong(exercise)
     copies = {
         f"copy of argument {i}": lambda *arguments, i=i: arguments[i]
         for i, argument in enumerate(exercise.cases(0)[0].arguments)
@@ -66,6 +69,36 @@ def wrong_answers(exercise: Exercise) -> dict[str, Any]:
         "constant": constant(exercise),
         "doubled": times(exercise.solved_by.answer, 2),
         **copies,
+    }
+
+
+def testing_wrong(exercise: Exercise) -> dict[str, Any]:
+    """Tests that anybody may hand in without thinking."""
+    solution, calls = exercise.solved_by.answer, itertools.count()
+
+    def returned(program: Callable[..., Any]) -> bool:
+        return testing.run(solution, program) is None
+
+    def by_name(program: Callable[..., Any]) -> None:
+        assert not any(word in program.__qualname__ for word in ("never", "without", "swapped"))
+
+    def every_second(program: Callable[..., Any]) -> None:
+        assert next(calls) % 2
+
+    def turned(program: Callable[..., Any]) -> None:
+        assert testing.run(solution, program) is not None
+
+    def calls_it(program: Callable[..., Any]) -> None:
+        program()
+
+    return {
+        "verdict returned": returned,
+        "by its name": by_name,
+        "every second": every_second,
+        "turned": turned,
+        "crash": calls_it,
+        "always fails": lambda program: pytest.fail("no"),
+        "a constant": lambda program: 0.0,
     }
 
 

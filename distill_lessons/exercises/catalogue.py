@@ -198,6 +198,16 @@ _ENTRIES = (
         core=False,
         seconds=(45, 6),
     ),
+    Lesson(
+        "19_debugging_lab",
+        title="the debugging lab",
+        question="Would you have noticed?",
+        goal="find the fault in a program that runs and prints a good number, by a test that fails "
+        "on it and passes on every right program, and tell which symptom points to which fault",
+        names="test_loss test_asked test_distil test_accuracy test_importance no_gain",
+        core=False,
+        seconds=(40, 9),
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 

@@ -91,6 +91,8 @@ def difference(got: Any, expected: Any, tolerance: float) -> str | None:
             if differs := difference(got[name], wanted, tolerance):
                 return f"{name}: {differs.removeprefix(': ')}"
         return None
+    if expected is None:
+        return None if got is None else f"expected nothing, got {_kind(got)}"
     if isinstance(expected, str | bool):
         same = type(got) is type(expected) and _word(got) == _word(expected)
         return None if same else f"expected {expected!r}, got {got!r}"

@@ -209,11 +209,9 @@ class Exercise:
         """
         if self.cases is None:
             return self._judge_value(outputs[0])
+        assert self.judged_by is not None
         if outputs and all(output is None for output in outputs):
-            return Verdict(
-                "not attempted",
-                "The function returns nothing. If you wrote code there, it lacks a return.",
-            )
+            return Verdict("not attempted", self.judged_by.nothing)
         cases, expected = self.questions(seed), self.expected(seed)
         if len(outputs) != len(cases):
             raise ValueError(f"{len(outputs)} outputs for {len(cases)} cases; give one for each.")
@@ -221,6 +219,8 @@ class Exercise:
         for case, got, wanted in zip(cases, seen, expected, strict=True):
             if differs := difference(got, wanted, self.tolerance):
                 where = f"On {case.words}: {differs}."
+                if self.judged_by.summary is not None:
+                    where = self.judged_by.summary(cases, outputs, expected)
                 mistake = self._recognise(seen, seed)
                 if mistake is None:
                     return Verdict("not yet", where)

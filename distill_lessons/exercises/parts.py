@@ -55,11 +55,16 @@ class Judging:
         properties: where more than one output is right: called with what `Exercise.ask` returned,
             made plain, and the case's arguments, it returns named properties to be compared. They
             are found here, and not where the answer runs, since there they could be forged.
+        summary: says of all cases together what is wrong, where a word on the first one that is
+            will not do: called with cases, outputs and what is expected.
+        nothing: what to say where an answer returns nothing, whatever it is asked.
     """
 
     reference: Callable[..., Any] | None = None
     mistakes: tuple[Mistake, ...] = ()
     properties: Callable[..., Any] | None = None
+    summary: Callable[..., str] | None = None
+    nothing: str = "The function returns nothing. If you wrote code there, it lacks a return."
 
 
 @dataclass(frozen=True)
