@@ -106,6 +106,9 @@ def _add(row: Row, setup: Setup, repeats: int | None, table: report.Table) -> No
     try:
         comparison = row.build(setup)
         measured = timing.measure(comparison, setup.device, repeats)
+    except ImportError as error:  # an extra
+        print(f" skipped. {error}", flush=True)
+        return
     except (timing.NotEqual, RuntimeError) as error:
         table.failed[row.name] = str(error)
         print(" FAILED", flush=True)

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import copying_rows, explain_rows, process_rows, teacher_rows, training_rows
+from benchmarks import (
+    copying_rows,
+    device_rows,
+    explain_rows,
+    process_rows,
+    teacher_rows,
+    training_rows,
+)
 from benchmarks.inputs import Setup
 from benchmarks.timing import Comparison, Measured
 
@@ -22,7 +29,7 @@ class Row:
         build: prepares the work.
         at_least: how many times faster we have to be.
         at_most: how many times as long we may take; where given, the ratio is ours to theirs.
-        slow: takes minutes, so it runs only when asked for.
+        slow: takes minutes, or needs an extra, so it runs only when asked for.
     """
 
     name: str
@@ -147,6 +154,20 @@ ROWS = (
         "import torch",
         process_rows.imports,
         at_most=1.1,
+    ),
+    *(
+        Row(
+            f"{kind}-{images}",
+            f"{words}, 784-128-128-10, {images} image{'s' * (images > 1)} a call",
+            "torch, floats",
+            partial(device_rows.engine, images=images, bits=bits),
+            slow=True,
+        )
+        for kind, words, bits in (
+            ("onnx", "onnxruntime, floats", 32),
+            ("int8", "onnxruntime, whole numbers", 7),
+        )
+        for images in (1, device_rows.MANY)
     ),
     Row(
         "lessons",

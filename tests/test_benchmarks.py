@@ -24,6 +24,7 @@ from benchmarks import (
     adam,
     cli,
     copying_rows,
+    device_rows,
     explain_rows,
     figure,
     graphs,
@@ -40,6 +41,7 @@ from benchmarks import page as page_of
 from benchmarks.rows import ROWS, Row
 from benchmarks.timing import Comparison, Measured, NotEqual, difference, measure
 from distill_lessons import distillation
+from distill_lessons.deploy import onnx_net
 from distill_lessons.explain import groups, shapley
 from distill_lessons.fast import captured, stacking
 from distill_lessons.sources.catalogue import SOURCES
@@ -102,6 +104,11 @@ FAULTS = {
         f"copying-{name}": (distillation, "distill", lambda k: {"T": k["T"] * 1.1})
         for name in copying_rows.LOSSES
     },
+    **{
+        f"{kind}-{images}": (device_rows, "_logits", lambda k: {"x": 0.5 * k["x"]})
+        for kind in ("onnx", "int8")
+        for images in (1, 256)
+    },
 }
 
 
@@ -109,6 +116,8 @@ FAULTS = {
 def test_a_row_measures_equal_results_and_catches_a_fault(
     name: str, setup: inputs.Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if FAULTS[name][0] is device_rows and onnx_net.missing():
+        pytest.skip(onnx_net.missing())
     comparison = BY_NAME[name].build(setup)
     measured = measure(comparison, CPU, repeats=1)
     assert measured.difference <= comparison.tolerance
@@ -117,6 +126,15 @@ def test_a_row_measures_equal_results_and_catches_a_fault(
     monkeypatch.setattr(where, function, wrong(getattr(where, function), change))
     with pytest.raises(NotEqual, match="results differ by"):
         measure(replace(comparison, warm_up=lambda: None), CPU, repeats=1)
+
+
+def test_a_row_that_needs_an_extra_is_skipped_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_net, "LIBRARIES", ("no_such_library",))
+    done = run("--toy", "--repeats", "1", "--only", "onnx-1", "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert "onnx-1 ... skipped. Without no_such_library" in done.output
 
 
 def test_every_row_with_a_rival_was_tried() -> None:

@@ -9,15 +9,20 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from distill_lessons import evaluation, models
+from distill_lessons import data, evaluation, models
+from distill_lessons.claims import mean_effect
+from distill_lessons.claims.statements import Claim
+from distill_lessons.data import Split
 from distill_lessons.deploy import cost, int8, onnx_net, pruning, serving
-from distill_lessons.fast import stacking
+from distill_lessons.fast import repeats, stacking
+from distill_lessons.robust import corruptions
 from distill_lessons.robust.stack import Stack
 
 SHAPE, NAMES = (1, 6, 6), list("abcd")
@@ -195,8 +200,6 @@ def test_what_was_taken_away_stays_away_while_the_rest_learns() -> None:
         pruning.prune(one, 0.5)
     masks = [one[1].mask.clone() for one in nets]
     z = torch.randn(40, 4, generator=torch.Generator().manual_seed(5))
-    from distill_lessons.data import Split
-
     stacking.fit_many(
         nets, Split(images(), z.argmax(1)), z, steps=30, T=2.0, alpha=0.0, lr=1e-2
     )  # fmt: skip
@@ -229,6 +232,15 @@ def test_every_way_is_called_as_often_and_who_is_first_changes() -> None:
     assert list(table) == list("abc")
     assert "".join(seen) == "abcbcacab" * 2
     assert (table >= 0).all(axis=None)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    table = pd.DataFrame({"a": [1.0, 2.0, 10.0], "b": [2.0, 6.0, 10.0]})
+    found = cost.ratios(table, "a")
+    assert found.loc["a"].tolist() == [1.0, 1.0, 1.0]
+    assert found.loc["b"].tolist() == pytest.approx([2.0, 1.1, 2.9])  # of 2, 3 and 1
+    with pytest.raises(ValueError, match="to='c' is unknown"):
+        cost.ratios(table, "c")
 
 
 def counter(folder: Path, name: str, now: int) -> Path:
@@ -343,6 +355,65 @@ def test_the_port_is_free_afterwards_and_a_net_that_does_not_fit_is_refused() ->
         serving.serving(net(), SHAPE, ["a", "b"]),
     ):
         pass
+
+
+# --- the lesson's wins, each beside its control ---------------------------------------------------
+
+
+def test_the_lessons_wins_are_gone_with_their_controls() -> None:
+    digits = data.load("digits")
+    draws = repeats.draw(
+        digits, lambda s: models.mlp((1, 8, 8), 10, (48,), seed=s), 4, steps=150, spare=200, lr=3e-3
+    )
+    pool, x = draws.pool, draws.pool.x[draws.test]
+    y = pool.y[draws.test]
+    how = {"seeds": draws.seeds, "T": 4.0, "alpha": 0.0, "lr": 1e-2}
+    students = [models.mlp((1, 8, 8), 10, (16,), seed=s) for s in draws.seeds]
+    stacking.fit_many(students, pool, draws.z, rows=draws.train, steps=150, **how)
+
+    def right(nets: list[nn.Module], images: Tensor) -> Tensor:
+        found = evaluation.predict(Stack(nets), images).argmax(2) == y
+        return found.float().mean(1)
+
+    def holds(difference: Tensor, **bound: float) -> bool:
+        effect = mean_effect(difference.numpy(), unit="points")
+        return Claim("It helps.", effect, bound.get("above"), bound.get("below")).holds
+
+    def rounded(bits: int) -> Tensor:
+        nets = [int8.quantised(net, x[r, :50], bits=bits) for r, net in enumerate(students)]
+        return right(nets, x) - right(students, x)
+
+    assert holds(rounded(2), below=-0.1)
+    assert not holds(rounded(8), below=-0.1)
+    assert holds(rounded(8), above=-0.02)
+
+    def thinned(share: float) -> Tensor:
+        nets = [pruning.prunable(net) for net in draws.teachers]
+        for net in nets:
+            pruning.prune(net, share)
+        return right(students, x) - right(nets, x)
+
+    assert holds(thinned(0.05), above=0.2)
+    assert not holds(thinned(1.0), above=0.2)
+
+    def hazy(images: Tensor) -> Tensor:
+        return corruptions.noisy(0.35 * images + 0.65, 0.05, seed=0)
+
+    def kept_up(z: Tensor) -> Tensor:
+        seen = Split(torch.cat([hazy(pool.x[rows]) for rows in draws.spare]), pool.y[:0].new_zeros(
+            draws.spare.numel()))  # fmt: skip
+        table = torch.zeros(4, len(seen), 10)
+        rows = torch.arange(len(seen)).reshape(4, -1)
+        for r in range(4):
+            table[r, rows[r]] = z[r]
+        nets = copy.deepcopy(students)
+        stacking.fit_many(nets, seen, table, rows=rows, steps=120, **how)
+        return right(nets, hazy(x)) - right(students, hazy(x))
+
+    clean = torch.stack([z[rows] for z, rows in zip(draws.z, draws.spare, strict=True)])
+    hazed = evaluation.predict(Stack(draws.teachers), hazy(pool.x[draws.spare]))
+    assert holds(kept_up(clean), above=0.2)
+    assert not holds(kept_up(hazed), above=0.2)
 
 
 # --- ONNX files -----------------------------------------------------------------------------------

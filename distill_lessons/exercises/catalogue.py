@@ -179,6 +179,16 @@ _ENTRIES = (
         seconds=(39, 7),
     ),
     Lesson(
+        "15_deployment",
+        title="from notebook to device",
+        question="Is it the same student on the device?",
+        goal="round a net to whole numbers and calibrate it, time it without being fooled, give "
+        "its rival a fair chance, keep it up to date, and tell rounding from another seed",
+        names="median_and_tail eight_bits clinics_camera keep_largest another_machine",
+        core=False,
+        seconds=(37, 6),
+    ),
+    Lesson(
         "16_reproducing_a_paper",
         title="reproducing a paper",
         question="Can you get a paper's numbers from the paper?",
