@@ -199,6 +199,17 @@ _ENTRIES = (
         seconds=(48, 11),
     ),
     Lesson(
+        "17_explanations_at_work",
+        title="explanations at work",
+        question="What are explanations good for?",
+        goal="search for a counterfactual, fit a local surrogate, put an explanation to work, set "
+        "it beside the cheap rival that explains nothing, and say which explanation could answer "
+        "whom",
+        names="best_change local_weights reasons_penalty equal_cost found_share lenders_letter",
+        core=False,
+        seconds=(42, 5),
+    ),
+    Lesson(
         "18_other_domains",
         title="other domains, other senses",
         question="Can a teacher teach what it cannot read?",

@@ -1,0 +1,49 @@
+"""What would a search have had for the same money?"""
+
+from __future__ import annotations
+
+from distill_lessons.exercises.exercise import Exercise
+
+exercise = Exercise(
+    title="A search for the same money",
+    kind="read",
+    difficulty="medium",
+    importance="high",
+    minutes=5,
+    hints=(
+        "Count multiply-adds. The map: patches × shuffles × images × those of one answer.",
+        "A training step of one image is an answer and a way back that costs about two more.",
+        "In favour of the search: round up.",
+    ),
+    tolerance=1e-6,
+)
+
+# ==== Solution ====================================================================================
+
+from distill_lessons.exercises.parts import Judging, Mistake
+
+# The map: 16 * 3 * 180 * 26,000 = 224.6 million multiply-adds. One candidate: 300 * 64 * 3 * 1,200
+# = 69.1 million. That is 3.25 candidates, in favour of the search 4.
+equal_cost = 4
+
+judging = Judging(
+    mistakes=(
+        Mistake("one", 1, "One candidate is no search. Count what the map costs."),
+        Mistake(
+            "rounded down", 3, "Three cost less than the map. Nobody must say that the search was "
+            "short of money: round up.",
+        ),
+        Mistake("not rounded", 3.25, "A quarter of a candidate cannot be trained: round up."),
+        Mistake(
+            "no way back", 10, "A training step is more than an answer: the way back costs about "
+            "two more.",
+        ),
+        Mistake("no way back, rounded down", 9, "What does the way back of a training step cost?"),
+        Mistake(
+            "one shuffle", 2, "Each patch is shuffled three times, and each time all images run.",
+        ),
+        Mistake(
+            "as many as patches", 16, "That is the number of patches. Compare what is computed.",
+        ),
+    )
+)  # fmt: skip
