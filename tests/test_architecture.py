@@ -41,7 +41,7 @@ FLOORS = [
     {"distillation", "explain", "robust", "deploy"},
     {"fast.stacking", "fast.repeats", "plots", "senses", "uses"},
     {"sweep"},
-    {"paper", "faults"},
+    {"paper", "faults", "capstone"},
     {"exercises"},
     {"predictions", "course.lessons", "course.running"},
     {"grading"},

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from distill_lessons import __version__, settings
-from distill_lessons.course import datasets, instructors, lessons, runs
+from distill_lessons.course import capstones, datasets, instructors, lessons, runs
 from distill_lessons.course.terminal import refusals, shown, spell_out, start
 
 app = typer.Typer(
@@ -119,6 +119,8 @@ def pages(
 
 app.command()(runs.run)
 app.command()(runs.atlas)
+app.command()(capstones.check_report)
+app.command()(capstones.leaderboard)
 app.command()(instructors.release)
 app.command()(instructors.grade)
 

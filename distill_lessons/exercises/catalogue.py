@@ -229,6 +229,16 @@ _ENTRIES = (
         core=False,
         seconds=(34, 10),
     ),
+    Lesson(
+        "20_capstone",
+        title="capstone",
+        question="Which of your claims will survive?",
+        goal="register claims before the runs, run them beside their controls, and write a model "
+        "card each number of which comes from a recorded run",
+        names="which_claim widest_student rounded_like false_card places",
+        core=False,
+        seconds=(28, 8),
+    ),
 )
 LESSONS = {lesson.number: lesson for lesson in _ENTRIES}
 
