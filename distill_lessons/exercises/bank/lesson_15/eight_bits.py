@@ -67,7 +67,8 @@ def _on(
 
 
 def _whole(weight: Tensor, bits: int) -> Tensor:
-    return (weight / (_per_row(weight) / (2 ** (bits - 1) - 1))).round()
+    most: int = 2 ** (bits - 1) - 1
+    return (weight / (_per_row(weight) / most)).round()
 
 
 judging = Judging(
