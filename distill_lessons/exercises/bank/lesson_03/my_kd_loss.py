@@ -9,6 +9,7 @@ from distill_lessons.exercises.dice import dice
 from distill_lessons.exercises.exercise import Exercise
 from distill_lessons.exercises.nets import with_its_gradient
 from distill_lessons.exercises.parts import Case
+from distill_lessons.faults import losses as programs
 
 
 def _labelled(seed: int) -> list[Case]:
@@ -48,7 +49,7 @@ exercise = Exercise(
     ),
     cases=_labelled,
     ask=with_its_gradient,
-    not_by=(losses.kd_loss, losses.kl_divergence),
+    not_by=(losses.kd_loss, losses.kl_divergence, programs.kd_loss),
 )
 
 # ==== Judging =====================================================================================

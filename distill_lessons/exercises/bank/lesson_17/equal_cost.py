@@ -12,6 +12,7 @@ exercise = Exercise(
     minutes=5,
     hints=(
         "Count multiply-adds. The map: patches × shuffles × images × those of one answer.",
+        "An answer of a candidate: one multiply-add for each connection.",
         "A training step of one image is an answer and a way back that costs about two more.",
         "In favour of the search: round up.",
     ),
@@ -22,25 +23,29 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# The map: 16 * 3 * 180 * 26,000 = 224.6 million multiply-adds. One candidate: 300 * 64 * 3 * 1,200
-# = 69.1 million. That is 3.25 candidates, in favour of the search 4.
-equal_cost = 4
+# The map: 16 * 3 * 180 * 26,000 = 224.6 million multiply-adds. One candidate: 200 * 64 * 3 answers
+# of 16 * 4 + 16 * 10 = 224, so 8.6 million. That is 26.1 candidates, in favour of the search 27.
+equal_cost = 27
 
 judging = Judging(
     mistakes=(
         Mistake("one", 1, "One candidate is no search. Count what the map costs."),
         Mistake(
-            "rounded down", 3, "Three cost less than the map. Nobody must say that the search was "
+            "rounded down", 26, "26 cost less than the map. Nobody must say that the search was "
             "short of money: round up.",
         ),
-        Mistake("not rounded", 3.25, "A quarter of a candidate cannot be trained: round up."),
+        Mistake("not rounded", 26.116, "A part of a candidate cannot be trained: round up."),
         Mistake(
-            "no way back", 10, "A training step is more than an answer: the way back costs about "
+            "units that see all pixels", 5, "That is for units that see all 64 pixels. Here each "
+            "sees 4: an answer takes fewer multiply-adds.",
+        ),
+        Mistake(
+            "no way back", 79, "A training step is more than an answer: the way back costs about "
             "two more.",
         ),
-        Mistake("no way back, rounded down", 9, "What does the way back of a training step cost?"),
+        Mistake("no way back, rounded down", 78, "What does the way back of a training step cost?"),
         Mistake(
-            "one shuffle", 2, "Each patch is shuffled three times, and each time all images run.",
+            "one shuffle", 9, "Each patch is shuffled three times, and each time all images run.",
         ),
         Mistake(
             "as many as patches", 16, "That is the number of patches. Compare what is computed.",
