@@ -57,7 +57,7 @@ def wrong_answers(exercise: Exercise) -> dict[str, Any]:
         right = exercise.solved_by.answer
         return known | {name: value for name, value in others.items() if value != right}
     if exercise.ask is testing.run:
-        return {m.name: m.answer for m in exercise.judged_by.mistakes} | testing_wrong(exercise)
+        return {m.name: m.answer for m in exercise.judged_by.mistakes} | thoughtless(exercise)
     copies = {
         f"copy of argument {i}": lambda *arguments, i=i: arguments[i]
         for i, argument in enumerate(exercise.cases(0)[0].arguments)
@@ -72,7 +72,7 @@ def wrong_answers(exercise: Exercise) -> dict[str, Any]:
     }
 
 
-def testing_wrong(exercise: Exercise) -> dict[str, Any]:
+def thoughtless(exercise: Exercise) -> dict[str, Any]:
     """Tests that anybody may hand in without thinking."""
     solution, calls = exercise.solved_by.answer, itertools.count()
 

@@ -192,8 +192,15 @@ def test_the_nearest_other_is_that_of_a_loop() -> None:
         nearest = min(far)[1]
         assert torch.equal(donor[i], real[nearest])
         assert target[i] == of_real[nearest]
-    with pytest.raises(ValueError, match="real: the model answers all"):
-        alternatives.nearest_other(model, X[:1], X[:1])
+
+
+def test_without_an_other_the_nearest_stands_in_for_the_second_choice() -> None:
+    model, real = net(2), torch.rand(40, *SHAPE, generator=G)
+    model[-1].bias.data[1] += 100  # a net that has learned nothing answers everything alike
+    donor, target = alternatives.nearest_other(model, X, real)
+    assert torch.equal(target, model(X).topk(2).indices[:, 1])
+    nearest = torch.cdist(X.flatten(1), real.flatten(1)).argmin(1)
+    assert torch.equal(donor, real[nearest])
 
 
 # --- LIME ----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def tones(rows: int) -> Tensor:
         TypeError: if `rows` is no whole number.
         ValueError: if it is not positive.
 
-    >>> tones(4).tolist()
+    >>> tones(4).round(decimals=6).tolist()
     [2800.0, 1400.0, 700.0, 350.0]
     """
     rows = whole_number("rows", rows)

@@ -27,11 +27,12 @@ def nearest_other(model: nn.Module, x: Tensor, real: Tensor) -> tuple[Tensor, Te
 
     Returns:
         The images, ``(N, ...)``, and what the model says of them, ``(N,)``. The distance is
-        Euclid's.
+        Euclid's. Where a model answers all of `real` as an image of `x`, that has no such
+        neighbour: it gets the nearest of all, and the model's own second choice for an answer.
 
     Raises:
         TypeError: if an argument is of another type.
-        ValueError: if shapes do not fit, or all of `real` is answered as an image of `x`.
+        ValueError: if shapes do not fit.
     """
     x = admitted(model, x)
     check_numbers("real", real)
@@ -42,17 +43,13 @@ def nearest_other(model: nn.Module, x: Tensor, real: Tensor) -> tuple[Tensor, Te
         )
     check_finite("real", real, "image")
     real = admitted(model, real)
-    own, theirs = (evaluation.predict(model, of).argmax(1) for of in (x, real))
-    same = own[:, None] == theirs
-    if bool(same.all(1).any()):
-        first = int(same.all(1).nonzero()[0])
-        raise ValueError(
-            f"real: the model answers all {len(real)} images with {int(own[first])}, as image "
-            f"{first} of x; give images of other classes."
-        )
-    far = torch.cdist(x.flatten(1), real.flatten(1)).masked_fill(same, math.inf)
-    nearest = far.argmin(1)
-    return real[nearest], theirs[nearest]
+    own, theirs = evaluation.predict(model, x), evaluation.predict(model, real).argmax(1)
+    first, second = own.topk(2, dim=1).indices.unbind(1)
+    same = first[:, None] == theirs
+    alone = same.all(1)
+    hidden = same & ~alone[:, None]
+    nearest = torch.cdist(x.flatten(1), real.flatten(1)).masked_fill(hidden, math.inf).argmin(1)
+    return real[nearest], torch.where(alone, second, theirs[nearest])
 
 
 def at_random(
