@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from distill_lessons import files
 from distill_lessons.claims import UNITS, Claim, Effect
 from distill_lessons.data import Data
 from distill_lessons.settings import one_of
+from distill_lessons.sources import record
 from distill_lessons.tensors import check_type, parts
 
 FILE = "claims.json"
@@ -187,13 +186,9 @@ def read(folder: str | Path) -> Contract:
 
 def hash_of(found: Data) -> str:
     """Return a hash of a data set's inputs, targets, splits and classes."""
-    digest = hashlib.sha256(json.dumps(found.classes).encode())
-    for split in (found.train, found.valid, found.test):
-        for part in (split.x, *parts(split.y).values()):
-            array = np.ascontiguousarray(part.detach().cpu().numpy())
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(array.data)
-    return digest.hexdigest()[:16]
+    splits = (found.train, found.valid, found.test)
+    tensors = (part for split in splits for part in (split.x, *parts(split.y).values()))
+    return record.hash_of(found.classes, (part.detach().cpu() for part in tensors))
 
 
 def seal_of(content: Mapping[str, Any]) -> str:

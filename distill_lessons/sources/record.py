@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,18 @@ class Contents(NamedTuple):
     train: Examples
     test: Examples | None
     classes: tuple[str, ...]
+
+
+def hash_of(classes: Sequence[str], arrays: Iterable[Any]) -> str:
+    """Return a hash of the names of classes and of arrays or tensors on the CPU, in their order."""
+    import numpy as np
+
+    found = hashlib.sha256(json.dumps(classes).encode())
+    for part in arrays:
+        array = np.ascontiguousarray(part)
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(array.data)
+    return found.hexdigest()[:16]
 
 
 class NotUsable(Exception):
