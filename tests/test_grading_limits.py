@@ -25,7 +25,12 @@ def graded(notebook: Cell, **limits_: float) -> marking.Marked:
     return marked
 
 
-def test_without_a_fence_nobody_harms_who_runs_beside() -> None:
+def test_without_a_fence_nobody_harms_who_runs_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In a temporary folder of this test's own: the saboteur spoils the first two boxes that it
+    # finds beside its own, and other tests grade at the same time.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     tried = [after_first(SABOTEUR), small(), small(**WRONG)]
     found = [made_of(notebook, str(i)) for i, notebook in enumerate(tried)]
     room = marking.Room((1, 2), Limits(cell_seconds=90, memory=2 * GIB), jobs=2)

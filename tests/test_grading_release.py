@@ -184,7 +184,7 @@ def test_release_collect_grade_without_network(built: Path, tmp_path: Path) -> N
         text=True,
         timeout=1800,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     points = {name: one.points for name, one in made.items()}
     total = sum(points.values())
     expected = {
