@@ -37,6 +37,7 @@ class Sizes:
     patch: int = 7  # pixels: 16 regions
     exact_images: int = 10
     exact_background: int = 50
+    phrases: int = 2_000
 
 
 # For tests, and to see in seconds whether every row works; the times mean nothing.
@@ -53,6 +54,7 @@ TOY = Sizes(
     patch=14,
     exact_images=2,
     exact_background=3,
+    phrases=30,
 )
 
 

@@ -129,8 +129,8 @@ def _three(value: float) -> str:
 
 
 def _cells(found: Line) -> tuple[str, ...]:
-    each = "" if found.unit in ("run", "process") else f" an {found.unit}"
-    each = each.replace("an student", "a student")
+    article = "an" if found.unit[0] in "aeiou" else "a"
+    each = "" if found.unit in ("run", "process") else f" {article} {found.unit}"
     return (
         found.work,
         found.against,

@@ -12,6 +12,7 @@ from benchmarks import (
     explain_rows,
     process_rows,
     teacher_rows,
+    text_rows,
     training_rows,
 )
 from benchmarks.inputs import Setup
@@ -147,6 +148,15 @@ ROWS = (
         "loop over the 65,536 coalitions",
         partial(explain_rows.exact_shapley, hidden=explain_rows.WIDE),
         at_least=20,
+    ),
+    *(
+        Row(
+            f"text-{name}",
+            f"phrases read and answered by a {words}",
+            text_rows.TEACHER,
+            partial(text_rows.student, name=name),
+        )
+        for name, words in text_rows.STUDENTS.items()
     ),
     Row(
         "import",

@@ -62,8 +62,9 @@ class Settings:
         """Return one line that says under which conditions the lesson runs.
 
         Args:
-            full_minutes_on_cpu: how long the ``full`` profile takes without a GPU, in minutes,
-                estimated from shortened runs. Added as a warning where it applies.
+            full_minutes_on_cpu: how long the ``full`` profile takes on MNIST without a GPU, in
+                minutes of one thread, estimated from shortened runs. Added as a warning where it
+                applies.
         """
         line = (
             f"profile {self.profile} · data set {self.dataset} · device {self.device} "

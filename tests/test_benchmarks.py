@@ -34,6 +34,7 @@ from benchmarks import (
     process_rows,
     report,
     teacher_rows,
+    text_rows,
     timing,
     training_rows,
 )
@@ -103,6 +104,10 @@ FAULTS = {
     **{
         f"copying-{name}": (distillation, "distill", lambda k: {"T": k["T"] * 1.1})
         for name in copying_rows.LOSSES
+    },
+    **{
+        f"text-{name}": (text_rows, "_logits", lambda k: {"x": k["x"].flip(1)})
+        for name in text_rows.STUDENTS
     },
     **{
         f"{kind}-{images}": (device_rows, "_logits", lambda k: {"x": 0.5 * k["x"]})

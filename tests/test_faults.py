@@ -167,6 +167,11 @@ def test_a_listing_hides_name_docstring_and_types_and_still_runs(program: Any) -
     compile(code, "listing", "exec")
 
 
+def test_a_listing_can_be_called_as_the_program() -> None:
+    first = listing.listing(teaching.never_heard, "J").splitlines()[0]
+    assert first == "def J(student, teacher, x, y, epochs=50, seed=0):"
+
+
 def test_what_is_no_function_is_not_listed() -> None:
     with pytest.raises(TypeError):
         listing.listing(len, "A")

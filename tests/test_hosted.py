@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -52,6 +53,17 @@ def test_with_an_address_each_lesson_opens_elsewhere_and_installs_the_course(
         assert f"git+{ADDRESS}.git" in "".join(first_code(notebook)["source"])
         assert lessons.code_of(path) == lessons.code_of(ROOT / file)  # measured claims stay
     assert "blob/HEAD/notebooks/00_start_here.ipynb" in (checkout / "README.md").read_text("utf-8")
+
+
+def test_the_minutes_that_a_lesson_announces_are_none_of_its_code(checkout: Path) -> None:
+    path = checkout / "notebooks" / "01_teacher_training.ipynb"
+    text, before = path.read_text("utf-8"), lessons.code_of(path)
+    announced = re.sub(r"full_minutes_on_cpu=\d+", "full_minutes_on_cpu=7", text)
+    path.write_text(announced, "utf-8")
+    assert announced != text
+    assert lessons.code_of(path) == before
+    path.write_text(text.replace("gap, below=", "gap, above="), "utf-8")
+    assert lessons.code_of(path) != before
 
 
 def test_without_one_nothing_of_it_is_left(checkout: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,7 +192,10 @@ def _core(stems: Iterable[str]) -> list[str]:
 
 
 def code_of(lesson: Path) -> str:
-    """Return what changes with a lesson's code, but not with its text or a learner's answers."""
+    """Return what changes with a lesson's code, but not with its text or a learner's answers.
+
+    Nor with the minutes that a lesson's first cell announces: they are only said.
+    """
     cells = json.loads(lesson.read_bytes())["cells"]
     source = [
         "".join(cell["source"])
@@ -200,7 +204,8 @@ def code_of(lesson: Path) -> str:
         and "nbgrader" not in cell["metadata"]
         and not hosted.prepares(cell)
     ]
-    return hashlib.sha256("\0".join(source).encode()).hexdigest()[:12]
+    code = re.sub(r"full_minutes_on_cpu=\d+", "", "\0".join(source))
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
 def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:

@@ -14,6 +14,8 @@ from distill_lessons import page
 def listing(program: Callable[..., Any], name: str) -> str:
     """Return a program's code under another name, without its docstring and its types.
 
+    Of its defaults those that are numbers stay, so that it can be called as the notebook calls it.
+
     Args:
         program: a function.
         name: that the listing gives it, since its own may say what is wrong.
@@ -25,7 +27,10 @@ def listing(program: Callable[..., Any], name: str) -> str:
     (function,) = ast.parse(source).body
     if not isinstance(function, ast.FunctionDef):
         raise TypeError(f"program={program!r} is no function with a name; give one made by def.")
-    given = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    given = [
+        parameter.name + (f"={parameter.default}" if type(parameter.default) is int else "")
+        for parameter in inspect.signature(program).parameters.values()
+    ]
     body = function.body[1 if ast.get_docstring(function) else 0 :]
     lines = source.splitlines()[body[0].lineno - 1 :]
     return "\n".join([f"def {name}({', '.join(given)}):", *lines])

@@ -69,7 +69,8 @@ exercise = Exercise(
     hints=(
         "The two students start alike and see the same images. If they end alike, what did their "
         "teachers have to do with it?",
-        "`flat(net)` gives all weights of a net in one row; `torch.equal` compares two rows.",
+        "`flat_weights(net)` gives all weights of a net in one row; `torch.equal` compares two "
+        "rows.",
         "`heard` is `not torch.equal(...)` of the two students, `unmoved` is `torch.equal(...)` of "
         "the teacher before and after.",
     ),

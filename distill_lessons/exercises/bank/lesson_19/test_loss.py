@@ -67,10 +67,10 @@ exercise = Exercise(
         "A loss is a number. So give it logits for which you know that number, by hand or from "
         "another function.",
         "Choose what keeps faults apart: T that is not 1, alpha that is not a half, two images, "
-        "logits that are not alike. `losses.kl_divergence(above, below, T)` of the course, or the "
-        "formula in sums, gives the number to compare with.",
-        "Compare with `torch.isclose` or `math.isclose`, not with `==`: a right program may round "
-        "in another way.",
+        "logits that are not alike. The formula in sums gives the soft term to compare with; so "
+        "does `kl_divergence(z_teacher, z_student, T).mean()`, after `from distill_lessons.losses "
+        "import kl_divergence`.",
+        "Compare with `torch.isclose`, not with `==`: a right program may round in another way.",
     ),
     cases=_losses,
     ask=testing.run,
