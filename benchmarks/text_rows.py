@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -22,6 +23,11 @@ STUDENTS = {
 TEACHER = "the teacher, two layers of 32"
 
 
+@cache
+def _corpus() -> text.Corpus:
+    return text.load(size=1000, longest=8)
+
+
 def _logits(net: nn.Module, *, x: Tensor) -> Array:
     return np.asarray(evaluation.predict(net, x).cpu())
 
@@ -31,7 +37,7 @@ def student(setup: Setup, name: str) -> Comparison:
 
     The proof answers the student's phrases once more, one by one.
     """
-    corpus = text.load(size=1000, longest=8)
+    corpus = _corpus()
     phrases, K = corpus.texts[: setup.sizes.phrases], corpus.data.n_classes
     tokens, longest = len(corpus.vocabulary), corpus.longest
     groups = grams.most_frequent(corpus.texts, GROUPS)
