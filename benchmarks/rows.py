@@ -14,6 +14,7 @@ from benchmarks import (
     teacher_rows,
     text_rows,
     training_rows,
+    vision_rows,
 )
 from benchmarks.inputs import Setup
 from benchmarks.timing import Comparison, Measured
@@ -157,6 +158,12 @@ ROWS = (
             partial(text_rows.student, name=name),
         )
         for name, words in text_rows.STUDENTS.items()
+    ),
+    Row(
+        "views",
+        "epoch of a small convolutional student, logits kept for every view",
+        "the same epoch, the teacher asked each step",
+        vision_rows.kept,
     ),
     Row(
         "import",

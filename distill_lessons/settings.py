@@ -41,6 +41,7 @@ class Settings:
         checks: ``"say"``, or ``"raise"`` where an exercise that is not solved counts as an error.
         record: the file that keeps a learner's solved exercises and predictions; None for none.
         checkpoints: the folder for checkpoints of long trainings, which `run` sets; None for none.
+        weights: a folder of pretrained weights, for lesson 11; None for none.
     """
 
     profile: str
@@ -53,6 +54,7 @@ class Settings:
     checks: str = "say"
     record: Path | None = None
     checkpoints: Path | None = None
+    weights: Path | None = None
 
     def pick(self, cpu: T, full: T) -> T:
         """Return the value for the current profile: the one way in which sizes differ."""
@@ -117,6 +119,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         checks=one_of("DISTILL_CHECKS", get("CHECKS", "say"), ("say", "raise")),
         record=_record(get("RECORD", "")),
         checkpoints=Path(text) if (text := get("CHECKPOINTS", "")) else None,
+        weights=expanded("DISTILL_WEIGHTS", text) if (text := get("WEIGHTS", "")) else None,
     )
 
 

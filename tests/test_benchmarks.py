@@ -37,6 +37,7 @@ from benchmarks import (
     text_rows,
     timing,
     training_rows,
+    vision_rows,
 )
 from benchmarks import page as page_of
 from benchmarks.rows import ROWS, Row
@@ -109,6 +110,7 @@ FAULTS = {
         f"text-{name}": (text_rows, "_logits", lambda k: {"x": k["x"].flip(1)})
         for name in text_rows.STUDENTS
     },
+    "views": (vision_rows.fitting, "fit", lambda k: {"seed": 1} if "z" in k else {}),
     **{
         f"{kind}-{images}": (device_rows, "_logits", lambda k: {"x": 0.5 * k["x"]})
         for kind in ("onnx", "int8")

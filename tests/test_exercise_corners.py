@@ -157,8 +157,8 @@ def another(value: Any) -> Any:
         return torch.optim.SGD(weights, lr=0.1)
     if isinstance(value, torch.Generator):
         return torch.Generator().manual_seed(0)
-    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return value[::-1]  # names in another order
+    if isinstance(value, list) and value and all(isinstance(part, str | tuple) for part in value):
+        return value[::-1]  # names, or layers, in another order
     if isinstance(value, list | tuple):
         return type(value)(0.5 if isinstance(part, float) else another(part) for part in value)
     if callable(value):

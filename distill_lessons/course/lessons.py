@@ -215,7 +215,7 @@ def absolute_paths(env: Mapping[str, str], cwd: Path) -> dict[str, str]:
     something else.
     """
     fixed = dict(env)
-    for name in ("DISTILL_DATA", "DISTILL_RECORD"):
+    for name in ("DISTILL_DATA", "DISTILL_RECORD", "DISTILL_WEIGHTS"):
         value = env.get(name, "").strip()
         if value and value != "0":  # DISTILL_RECORD=0 keeps no record
             fixed[name] = str(cwd / expanded(name, value))

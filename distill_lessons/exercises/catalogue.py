@@ -159,6 +159,17 @@ _ENTRIES = (
         seconds=(44, 6),
     ),
     Lesson(
+        "11_image_models",
+        title="image models",
+        question="When does a small image net need a teacher?",
+        goal="fit a large net to small images, keep a teacher's answers to every view, say where "
+        "a teacher of images pays and where labels do as well, hold maps of attention against "
+        "their controls",
+        names="sides_left new_camera rows_of_views cam_of_maps shared_places",
+        core=False,
+        seconds=(67, 21),
+    ),
+    Lesson(
         "12_text_models",
         title="text models",
         question="Can a student that counts letters beat its transformer?",
