@@ -8,6 +8,7 @@ from functools import partial
 
 from benchmarks import (
     copying_rows,
+    detection_rows,
     device_rows,
     explain_rows,
     process_rows,
@@ -164,6 +165,12 @@ ROWS = (
         "epoch of a small convolutional student, logits kept for every view",
         "the same epoch, the teacher asked each step",
         vision_rows.kept,
+    ),
+    Row(
+        "detection",
+        "scenes searched by a student 1/24 of the size",
+        "its teacher",
+        detection_rows.student,
     ),
     Row(
         "import",

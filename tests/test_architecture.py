@@ -39,7 +39,7 @@ FLOORS = [
     {"models", "training"},
     {"fast", "text", "whitebox"},
     {"distillation", "explain", "robust", "deploy"},
-    {"fast.stacking", "fast.repeats", "plots", "senses", "uses", "vision"},
+    {"fast.stacking", "fast.repeats", "plots", "senses", "uses", "vision", "detection"},
     {"sweep"},
     {"paper", "faults", "capstone"},
     {"exercises"},

@@ -24,6 +24,7 @@ from benchmarks import (
     adam,
     cli,
     copying_rows,
+    detection_rows,
     device_rows,
     explain_rows,
     figure,
@@ -111,6 +112,7 @@ FAULTS = {
         for name in text_rows.STUDENTS
     },
     "views": (vision_rows.fitting, "fit", lambda k: {"seed": 1} if "z" in k else {}),
+    "detection": (detection_rows, "_found", lambda k: {"x": k["x"].flip(3)}),
     **{
         f"{kind}-{images}": (device_rows, "_logits", lambda k: {"x": 0.5 * k["x"]})
         for kind in ("onnx", "int8")

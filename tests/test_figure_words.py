@@ -285,8 +285,12 @@ DRAW: dict[str, Callable[[int], Any]] = {
         trees.grow(s * np.arange(3.0)[:, None], np.eye(3), 1), np.zeros(1), [s], ["x"], K, "T"
     ),
     "reliability": lambda s: plots.reliability(calibration(s)),
+    "reasons": lambda s: plots.reasons(X, [("m", s * MAP)], (0, 0, 1, 1), title="T"),
     "scaling": lambda s: plots.scaling(
         [1, 2, 4], {"a": (rising(s), "teacher")}, "T", xlabel="x", ylabel="y"
+    ),
+    "scenes": lambda s: plots.scenes(
+        X, [[((0, 0, 1, 1), "a")]], ["x"], roles=["teacher"], title="T"
     ),
     "settling": lambda s: plots.settling({"a": rising(s)}, {"a": 2.0 + s}, title="T", ylabel="y"),
     "simplex": lambda s: plots.simplex({"a": ([P, both(s, P, Q)[0]], "teacher")}, P, "T", names=K),

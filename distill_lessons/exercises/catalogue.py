@@ -180,6 +180,16 @@ _ENTRIES = (
         seconds=(58, 11),
     ),
     Lesson(
+        "13_detection",
+        title="detection",
+        question="Does a detector's student learn where, or what?",
+        goal="score a detector with the class and without, distil it map by map, find the weight "
+        "that takes a gain away, and choose a threshold by what errors cost",
+        names="box_overlap cell_answer keep_best area_of_ranking box_term cheapest_threshold",
+        core=False,
+        seconds=(48, 10),
+    ),
+    Lesson(
         "14_robustness_and_privacy",
         title="robustness and privacy",
         question="Is the student more robust?",

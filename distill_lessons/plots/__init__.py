@@ -11,6 +11,7 @@ from distill_lessons.plots.attributions import (
     attribution_panel,
     error_against_cost,
 )
+from distill_lessons.plots.boxes import reasons, scenes
 from distill_lessons.plots.charts import (
     curves,
     dendrogram,
@@ -59,8 +60,10 @@ __all__ = [
     "probability_bars",
     "pushes",
     "reading",
+    "reasons",
     "reliability",
     "scaling",
+    "scenes",
     "settling",
     "show",
     "simplex",
