@@ -18,7 +18,8 @@ from typing import Any
 from distill_lessons import files
 from distill_lessons.course import hosted, lessons, way
 from distill_lessons.exercises import catalogue
-from distill_lessons.exercises.catalogue import LESSONS, Lesson
+from distill_lessons.exercises.catalogue import LESSONS
+from distill_lessons.exercises.lesson import Lesson
 from distill_lessons.grading import stubs
 
 # How fast a learner reads, and how long a code cell and its result take to look at.

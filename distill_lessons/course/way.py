@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from distill_lessons.exercises import catalogue
-from distill_lessons.exercises.catalogue import LESSONS, Lesson
+from distill_lessons.exercises.catalogue import LESSONS
+from distill_lessons.exercises.lesson import Lesson
 
 BEGIN, END = "<!-- way: begin -->", "<!-- way: end -->"
 _PLACE = re.compile(rf"\n\n{BEGIN}\n.*?\n{END}", re.DOTALL)

@@ -8,49 +8,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from distill_lessons.exercises import sections
 from distill_lessons.exercises.exercise import Exercise
+from distill_lessons.exercises.lesson import Lesson
 from distill_lessons.exercises.parts import Place, Solution
 
 BANK = "distill_lessons.exercises.bank"
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What more than one place has to know of a lesson.
-
-    Attributes:
-        notebook: the stem of its file; the first two digits are the lesson's number.
-        title: a few words.
-        question: what it opens with and answers; the notebook's first heading.
-        goal: what a learner can do after it, to follow "after this lesson a learner can".
-        names: the names of its exercises in the notebook's order, with blanks between them; each
-            is a file of that name in ``bank/lesson_NN``.
-        core: False for an elective, which nothing else builds on.
-        seconds: measured processor time of all its cells, and of the slowest one; None before it
-            was measured.
-    """
-
-    notebook: str
-    title: str
-    question: str
-    goal: str
-    names: str
-    core: bool = True
-    seconds: tuple[int, int] | None = None
-
-    @property
-    def number(self) -> str:
-        """Two digits, such as ``"03"``."""
-        return self.notebook[:2]
-
-    @property
-    def exercises(self) -> tuple[str, ...]:
-        """The names of its exercises."""
-        return tuple(self.names.split())
 
 
 _ENTRIES = (
@@ -167,7 +133,7 @@ _ENTRIES = (
         "their controls",
         names="sides_left new_camera rows_of_views cam_of_maps shared_places",
         core=False,
-        seconds=(67, 21),
+        seconds=(53, 18),
     ),
     Lesson(
         "12_text_models",
@@ -187,7 +153,7 @@ _ENTRIES = (
         "that takes a gain away, and choose a threshold by what errors cost",
         names="box_overlap cell_answer keep_best area_of_ranking box_term cheapest_threshold",
         core=False,
-        seconds=(48, 10),
+        seconds=(39, 10),
     ),
     Lesson(
         "14_robustness_and_privacy",
