@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models as published
+from torchvision.transforms.functional import to_pil_image
 
 from distill_lessons import distillation, evaluation, losses, models
 from distill_lessons.data import Split
@@ -335,3 +340,36 @@ def test_a_folder_without_the_file_and_a_file_that_is_none_are_refused(tmp_path:
     (tmp_path / "resnet18.safetensors").write_bytes(b"no weights")
     with pytest.raises(ValueError, match="is no file of safetensors"):
         weights.load(net, tmp_path, "resnet18")
+
+
+# --- photographs of a learner's own ---------------------------------------------------------------
+
+
+def test_photographs_go_from_training_to_explanation_in_one_command(tmp_path: Path) -> None:
+    made = shapes.load(16, 40, seed=0)
+    for k in range(3):
+        (tmp_path / "mine" / made.classes[k]).mkdir(parents=True)
+        for i, x in enumerate(made.train.x[made.train.y == k]):
+            to_pil_image(x).save(tmp_path / "mine" / made.classes[k] / f"{i}.png")
+    own = {"DISTILL_DATASET": "folder:mine", "DISTILL_RECORD": "0", "DISTILL_PROFILE": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-m", "distill_lessons", "run", "11"],
+        cwd=tmp_path,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert [line for line in failed if "claim does not hold" not in line] == []
+    (ran,) = tmp_path.glob("runs/*/11_image_models.ipynb")
+    cells = json.loads(ran.read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    shown = "".join(str(output.get("data", {}).get("text/html", "")) for output in outputs)
+    for explained in (
+        "Mean correlation of the Grad-CAM maps",
+        "Mean correlation of the Shapley maps",
+    ):
+        assert explained in shown
+    assert "Report: runs" in done.stdout
