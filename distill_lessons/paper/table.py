@@ -71,7 +71,7 @@ def run(steps: Sequence[Step], shared: Work, seconds: float) -> Iterator[list[Ro
         found = step.run(shared)
         took = time.monotonic() - start
         ratios.append(took / expected)
-        yield [replace(row, seconds=round(took, 2)) for row in found]
+        yield [replace(row, seconds=float(f"{took:.3g}")) for row in found]
 
 
 # ---- The experiments -----------------------------------------------------------------------------
