@@ -30,7 +30,7 @@ def student(setup: Setup) -> Comparison:
 
     The proof asks the student about the same scenes once more, one by one.
     """
-    n = setup.sizes.phrases
+    n = setup.sizes.scenes
     x = scenes.make(data.load("digits").test, n, canvas=CANVAS).x.to(setup.device)
     large, small = (nets.detector(1, 10, of).to(setup.device).eval() for of in (TEACHER, STUDENT))
 

@@ -38,6 +38,7 @@ class Sizes:
     exact_images: int = 10
     exact_background: int = 50
     phrases: int = 2_000
+    scenes: int = 2_000
 
 
 # For tests, and to see in seconds whether every row works; the times mean nothing.
@@ -55,6 +56,7 @@ TOY = Sizes(
     exact_images=2,
     exact_background=3,
     phrases=30,
+    scenes=30,
 )
 
 
