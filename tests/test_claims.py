@@ -287,6 +287,14 @@ def test_claims_in_a_row_become_one_finding_that_says_which_line_fails() -> None
     assert [data["holds"] for data in Shown((WON, LOST))._repr_mimebundle_()[MIME]] == [True, False]
 
 
+@pytest.mark.parametrize("claim", [WON, LOST, Claim("x", Effect(-3, -4, -2, 4), None, -0.5)])
+def test_a_page_that_drops_the_picture_leaves_nothing_of_it_in_the_words(claim: Claim) -> None:
+    drawn = html_of(claim)
+    picture = drawn[drawn.index("<svg") : drawn.index("</svg>") + len("</svg>")]
+    assert re.sub(r"<[^>]*>", "", picture) == ""
+    assert "dasharray" in picture
+
+
 def circles(markup: str) -> list[float]:
     return [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', markup)]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from distill_lessons import distillation, evaluation, models, sweep, training
@@ -45,6 +47,27 @@ def test_every_repeat_splits_the_pool_anew_in_the_sizes_of_the_data_set(drawn: R
         for part in (train, valid, test):
             assert drawn.pool.y[part].bincount(minlength=K).tolist() == [len(part) // K] * K
     assert len({tuple(test.sort().values.tolist()) for test in drawn.test}) == R
+
+
+@given(
+    sizes=st.lists(st.just(0) | st.integers(20, 30), max_size=3),
+    more=st.lists(st.integers(0, K - 1), min_size=90, max_size=120),
+    seed=st.integers(0, 99),
+)
+def test_a_pool_is_shared_out_once_with_its_classes_in_proportion(
+    sizes: list[int], more: list[int], seed: int
+) -> None:
+    y = torch.tensor(more + list(range(K)) * 10)
+    pool = Split(torch.zeros(len(y), *SHAPE), y)
+    parts = repeats.shared_out(pool, sizes, seed=seed)
+    assert [len(part) for part in parts[:-1]] == sizes
+    assert torch.cat(parts).sort().values.equal(torch.arange(len(y)))
+    for i, part in enumerate(parts[:-1]):
+        there = y[torch.cat(parts[i:])].bincount(minlength=K)
+        exact = len(part) * there / there.sum()
+        assert (y[part].bincount(minlength=K) - exact).abs().max() < 1
+    again = repeats.shared_out(pool, sizes, seed=seed)
+    assert all(a.equal(b) for a, b in zip(parts, again, strict=True))
 
 
 def test_each_teacher_is_the_one_that_fit_trains_on_its_own_images(drawn: Repeats) -> None:

@@ -357,3 +357,27 @@ def test_another_optimiser_or_schedule_changes_the_weights() -> None:
         fit_many([net], toy(), steps=20, batch_size=10, lr=0.05, **how)
         ends.append(torch.cat([w.flatten() for w in weights(net)]))
     assert torch.pdist(torch.stack(ends)).min() > 0.1
+
+
+def test_the_next_order_is_drawn_before_the_losses_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A GPU works on by itself until it is asked for a number; meanwhile the processor can draw.
+    done: list[str] = []
+    randperm, tolist = torch.randperm, Tensor.tolist
+
+    def drawing(*args: object, **more: object) -> Tensor:
+        done.append("draw")
+        return randperm(*args, **more)
+
+    def asking(tensor: Tensor) -> object:
+        done.append("ask")
+        return tolist(tensor)
+
+    nets = [models.mlp(SHAPE, K, (4,), seed=seed) for seed in (0, 1)]
+    split = toy()
+    monkeypatch.setattr(torch, "randperm", drawing)
+    monkeypatch.setattr(Tensor, "tolist", asking)
+    fit_many(nets, split, steps=5, batch_size=12)  # two epochs and a half
+    begun = done.index("draw")
+    assert done[begun:] == ["draw"] * 4 + ["ask"] + ["draw"] * 2 + ["ask", "ask"]

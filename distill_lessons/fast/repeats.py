@@ -6,7 +6,7 @@ are, and a repeat is a row of indices, so that all teachers are one stack, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,8 +108,8 @@ def draw(
             "of each class; keep fewer."
         )
     sizes = (len(found.test), len(found.valid), n_spare)
-    parts = [_parts(pool, sizes, number) for number in numbers]
-    train, test, valid, kept = map(torch.stack, zip(*parts, strict=True))
+    parts = [shared_out(pool, sizes, seed=number) for number in numbers]
+    test, valid, kept, train = map(torch.stack, zip(*parts, strict=True))
     teachers = [build(number) for number in numbers]
     check_type("what build returns", teachers[0], nn.Module, "an untrained net")
     teachers = [teacher.to(pool.x.device) for teacher in teachers]
@@ -119,8 +119,20 @@ def draw(
     return Repeats(pool, train, valid, test, numbers, teachers, z, kept)
 
 
-def _parts(pool: Split, sizes: tuple[int, ...], seed: int) -> tuple[Tensor, ...]:
-    """Return what is left of the pool after parts of these sizes, and the parts."""
+def shared_out(pool: Split, sizes: Sequence[int], *, seed: int) -> tuple[Tensor, ...]:
+    """Return indices of disjoint parts of a pool, the classes in their proportions in each.
+
+    Args:
+        pool: labelled examples.
+        sizes: how many examples each part has; 0 for a part without any.
+        seed: same seed, same parts.
+
+    Returns:
+        The indices of each part in the order of `sizes`, and of what is left.
+
+    Raises:
+        ValueError: if the pool is too small, or a part would leave a class without an example.
+    """
     labels = class_labels("pool.y", pool.y)
     left = torch.arange(len(pool), device=labels.device)
     parts = []
@@ -133,4 +145,4 @@ def _parts(pool: Split, sizes: tuple[int, ...], seed: int) -> tuple[Tensor, ...]
         kept[drawn] = False
         parts.append(left[drawn])
         left = left[kept]
-    return (left, *parts)
+    return (*parts, left)

@@ -208,6 +208,11 @@ def _fit_chunk(
         optimizer.zero_grad(set_to_none=True)
         return leave_gradients(params, buffers, x, labels[index], index)
 
+    def shuffled() -> Tensor:
+        # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
+        drawn = torch.stack([torch.randperm(n, generator=g) for g in orders])
+        return rows.gather(1, drawn).to(device)
+
     uses = (students[0], leave_gradients)
     advance = captured.Step(compute, optimizer, device, uses=uses, steady=scheduler is None)
     with (
@@ -218,11 +223,8 @@ def _fit_chunk(
         done = keeper.restore().get("step", 0)
         for _ in range(done):
             tick()
+        begun, states, epoch = done % per_epoch, [g.get_state() for g in orders], shuffled()
         while done < steps:
-            # Every student has its own order, drawn as `fit` draws it: (S, n) for one epoch.
-            begun, states = done % per_epoch, [g.get_state() for g in orders]
-            shuffled = torch.stack([torch.randperm(n, generator=g) for g in orders])
-            epoch = rows.gather(1, shuffled).to(device)
             batches = epoch.split(min(batch_size, n), dim=1)
             for index in batches[begun : begun + steps - done]:
                 keeper.save(done, states)
@@ -231,8 +233,10 @@ def _fit_chunk(
                     scheduler.step()
                 tick()
                 done += 1
-            all_finite = found.isfinite().reshape(len(found), -1).all(1).tolist()
-            for seed, finite in zip(seeds, all_finite, strict=True):
+            all_finite = found.isfinite().reshape(len(found), -1).all(1)
+            if done < steps:  # drawn here, while a GPU is still at the steps launched above
+                begun, states, epoch = 0, [g.get_state() for g in orders], shuffled()
+            for seed, finite in zip(seeds, all_finite.tolist(), strict=True):
                 if not finite:
                     raise ValueError(
                         f"the loss of the student of seed {seed} is no longer finite with lr={lr}; "

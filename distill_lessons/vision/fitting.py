@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from distill_lessons import data, distillation, losses, seeds, training
 from distill_lessons.data import UNLABELLED, Data, Split
 from distill_lessons.evaluation import evaluating
+from distill_lessons.fast.repeats import shared_out
 from distill_lessons.objectives import Batch, Objective
 from distill_lessons.settings import whole_number
 from distill_lessons.tensors import check_type, class_labels
@@ -61,16 +62,11 @@ def parts(found: Data, n_repeats: int, *, seed: int = 0) -> list[Part]:
     n_repeats = whole_number("n_repeats", n_repeats)
     first = seeds.checked(seed) * n_repeats
     pool = distillation.join(found.train, found.valid, found.test)
-    labels = class_labels("pool.y", pool.y)
+    sizes = (len(found.test), len(found.valid), len(found.train) // 2)
     made = []
     for number in range(first, first + n_repeats):
-        left, taken = torch.arange(len(pool), device=labels.device), []
-        for n in (len(found.test), len(found.valid), len(found.train) // 2):
-            at = data.stratified_index(labels[left], n, seed=number)
-            taken.append(left[at])
-            left = left[~torch.isin(left, left[at])]
-        test, valid, spare = map(pool.take, taken)
-        made.append(Part(pool.take(left), spare, valid, test, number))
+        test, valid, spare, teaching = map(pool.take, shared_out(pool, sizes, seed=number))
+        made.append(Part(teaching, spare, valid, test, number))
     return made
 
 
