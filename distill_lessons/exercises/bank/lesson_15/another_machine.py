@@ -15,7 +15,7 @@ exercise = Exercise(
     hints=(
         "How many images of 359 are 0.28 points? How large is the interval that the claim itself "
         "states?",
-        "Which of the notes names something that changes how a sum is rounded?",
+        "The note names two versions. Which of them differs, and can it change how a sum is rounded?",
     ),
     options=NINE,
 )
@@ -24,14 +24,14 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# 0.28 points are one image of 359 in one of eight repeats' worth of rounding, far inside the
-# interval. Code, data and seed are the same; the version of torch is not, and another version adds
-# in another order. If that is the reason, the old version must give the old numbers to the last
-# bit. More seeds say how far the claim carries, which is another question; a wider limit says
-# nothing and hides the next difference.
+# 0.28 points are one image of 359, far inside the interval. Code, data and seed are the same; the
+# version of torch is not, and another version may add in another order. If that is the reason, the
+# old version on her machine must give the old numbers to the last bit, unless the processor has a
+# part in it. More seeds say how far the claim carries, which is another question; a wider limit
+# says nothing and hides the next difference.
 another_machine = "b1"
 
-_OTHER = "The seed stands in the line and is the same; another seed would move it much more."
+_OTHER = "The seed stands in the line and is the same; another would usually change more answers."
 _WRONG = (
     "Both intervals lie on the same side of the bound. The last digits moved, and not the verdict."
 )
