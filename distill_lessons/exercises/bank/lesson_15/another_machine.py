@@ -15,7 +15,7 @@ exercise = Exercise(
     hints=(
         "How many images of 359 are 0.28 points? How large is the interval that the claim itself "
         "states?",
-        "The note names two versions. Which of them differs, and can it change how a sum is rounded?",
+        "The note names two versions. Which differs, and can it change how a sum is rounded?",
     ),
     options=NINE,
 )
