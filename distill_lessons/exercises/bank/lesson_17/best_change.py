@@ -53,10 +53,10 @@ exercise = Exercise(
     hints=(
         "How near another answer is: the largest logit of the *other* classes minus that of `own`. "
         "Above 0, the model has changed its mind.",
-        "Set `others[..., own] = -inf` in a clone of z, take the maximum over the last axis, and "
-        "subtract `z[..., own]`: a table (P, 2).",
-        "`divmod(int(table.argmax()), 2)` turns the place in the flattened table into pixel and "
-        "value.",
+        "Do it for all changes at once. A maximum over the last axis leaves `own` out if its logits "
+        "are minus infinity; set them in a clone, so that z stays as it is.",
+        "`argmax` of a table (P, 2) counts through its rows. What are quotient and remainder of "
+        "that place, divided by 2?",
     ),
     not_by=(counterfactuals.margins, counterfactuals.search),
     cases=_tables,

@@ -14,6 +14,11 @@ def _rankings(seed: int) -> list[Case]:
     wrong = np.array([1, 0, 0, 1, 1, 1])
     words = "six images, of which the 1st, 4th, 5th and 6th are wrong, n = 3"
     cases = [Case(words, (score, wrong, 3))]
+    # The three at the border are all wrong: however the tie is broken, two of the four are found.
+    tied = np.array([0.4, 0.1, 0.9, 0.4, 0.4, 0.7, 0.2])
+    wrong = np.array([1, 0, 0, 1, 1, 1, 0])
+    words = "seven images, three of which tie at 0.4, all three wrong, n = 3"
+    cases.append(Case(words, (tied, wrong, 3)))
     for n_images, n_wrong, n in ((20, 7, 5), (31, 6, 11)):
         rng = np.random.default_rng(mixed(seed, n_images))
         wrong = (rng.permutation(n_images) < n_wrong).astype(int)
@@ -51,7 +56,7 @@ Array = np.ndarray[Any, Any]
 
 
 def _share(
-    looked: Callable[[Array, int], Any] = lambda score, n: score >= np.sort(score)[-n],
+    looked: Callable[[Array, int], Any] = lambda score, n: np.argsort(-score)[:n],
     of: Callable[[Array, Array], float] = lambda hits, wrong: hits.sum() / wrong.sum(),
 ) -> Callable[[Array, Array, int], float]:
     return lambda score, wrong, n: float(of(wrong[looked(score, n)], wrong))
@@ -90,6 +95,16 @@ judging = Judging(
             "one too many",
             _share(lambda score, n: np.argsort(-score)[: n + 1]),
             "You look at one image too many.",
+        ),
+        Mistake(
+            "all that tie",
+            _share(lambda score, n: score >= np.sort(score)[-n]),
+            "Where scores tie, you look at more than n images. The person looks at exactly n.",
+        ),
+        Mistake(
+            "none that tie",
+            _share(lambda score, n: score > np.sort(score)[-n - 1]),
+            "Where scores tie, you look at fewer than n images. The person looks at exactly n.",
         ),
         Mistake(
             "the best possible",

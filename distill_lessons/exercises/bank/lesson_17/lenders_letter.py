@@ -26,8 +26,9 @@ from distill_lessons.exercises.parts import Judging, Mistake
 
 # The letter speaks of the lender's decision, and that was the teacher's. A counterfactual of the
 # student is a guess about the teacher which is wrong in 26 of 100 letters, and each one can be
-# tried on the teacher in a moment. That it is true of the model does not make it true of the world:
-# the letter may not promise that a third credit card, or a year more in the job, brings the money.
+# tried on the teacher in a moment. Those whose suggestion fails get one that was found on the
+# teacher itself, or are told that the search found none. That it is true of the model does not make
+# it true of the world: the letter may not promise that a year more in the job brings the money.
 lenders_letter = "b1"
 
 _SEND = (

@@ -28,10 +28,10 @@ exercise = Exercise(
     importance="medium",
     minutes=5,
     hints=(
-        "The cosine between a mask and all ones is the root of the share that the mask shows: "
-        "`1 - shown**0.5` is the distance.",
-        "The exponent is minus the distance divided by the width, squared: "
-        "`-(distance / width) ** 2`.",
+        "Both blanks stand in the formula of the weight. The cosine between a mask and all ones is "
+        "the root of the share that the mask shows.",
+        "The square is of distance *and* width. The root is taken in the last line, so that the "
+        "exponent has no 2 below it; and a weight falls as the distance grows.",
     ),
     not_by=(surrogates.local_weights,),
     cases=_masks,

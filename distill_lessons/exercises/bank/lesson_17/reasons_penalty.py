@@ -56,7 +56,7 @@ def _with_what_is_learned(
 exercise = Exercise(
     title="Find the bug: the penalty that punishes nobody",
     kind="bug",
-    difficulty="hard",
+    difficulty="medium",
     importance="high",
     minutes=6,
     points=2,
