@@ -53,8 +53,8 @@ exercise = Exercise(
     hints=(
         "How near another answer is: the largest logit of the *other* classes minus that of `own`. "
         "Above 0, the model has changed its mind.",
-        "Do it for all changes at once. A maximum over the last axis leaves `own` out if its logits "
-        "are minus infinity; set them in a clone, so that z stays as it is.",
+        "Do it for all changes at once. A maximum over the last axis leaves out `own` if there "
+        "its logits are minus infinity; set them in a clone, so that z stays as it is.",
         "`argmax` of a table (P, 2) counts through its rows. What are quotient and remainder of "
         "that place, divided by 2?",
     ),
