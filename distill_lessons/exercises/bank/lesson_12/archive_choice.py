@@ -13,10 +13,10 @@ exercise = Exercise(
     minutes=5,
     points=2,
     hints=(
-        "Compare the two rows that come from the same 160 labelled cards and 5,000 cards without a "
-        "label. What differs between them?",
-        "Which of the models has the archive to pay for in labels, and which of them was right "
-        "more often?",
+        "Compare the two rows in which a transformer is taught on 5,000 cards. What differs "
+        "between them?",
+        "Every row cost the same 160 labels. Of the models that can be read, which was right most "
+        "often?",
     ),
     options=NINE,
 )
@@ -35,7 +35,7 @@ _NET = (
     "Look at the n-gram model's own row: the transformer that it taught is no better, larger, and "
     "cannot be read."
 )
-_BAD = "This row is the worst of those that use the cards without a label."
+_BAD = "With the 160 labels alone, and no teacher, the n-gram model was right far more often."
 
 judging = Judging(
     mistakes=(
@@ -50,8 +50,8 @@ judging = Judging(
         Mistake(
             "more cards alone",
             "b2",
-            "The choice is right. But the student of the transformer saw the same 5,000 cards and "
-            "gained next to nothing.",
+            "The choice is right. But the transformer that a transformer taught saw the same 5,000 "
+            "cards and gained next to nothing.",
         ),
     )
 )

@@ -34,8 +34,10 @@ exercise = Exercise(
     importance="medium",
     minutes=6,
     hints=(
-        "`z.log_softmax(dim=-1)` holds the log probability of every token at every place. The true "
-        "ones: `.gather(2, x[:, :, None])[:, :, 0]`, (B, L).",
+        "Three steps: the log probabilities of all tokens at every place, of these the true "
+        "token's, of those the hidden places'.",
+        "`z.log_softmax(dim=-1)` is the first. `.gather` picks one number along an axis; its index "
+        "needs as many axes as z, as `x[:, :, None]` has.",
         "`something[hidden]` keeps the hidden places of all phrases in one row.",
     ),
     cases=_answers,

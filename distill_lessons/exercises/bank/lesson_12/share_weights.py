@@ -111,8 +111,8 @@ judging = Judging(
 # ==== Solution ====================================================================================
 
 
-# A group counts only when all of its letters are there, so that none has more of a claim than
-# another: even shares, group by group.
+# Without any one of its letters a group is worth nothing, so that all are needed alike: even
+# shares, group by group.
 def share_weights(n, start, length, weight):
     shares = torch.zeros(n)
     for s, m, w in zip(start, length, weight):
