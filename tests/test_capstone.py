@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from labs import invoke
 from scipy import stats
 
-from distill_lessons import data, files
+from distill_lessons import data, files, models
 from distill_lessons.capstone import card, contract, ledger, standing, unseen
 from distill_lessons.capstone.contract import EXAMPLE, Registered
 from distill_lessons.claims import ClaimFailed
@@ -351,6 +351,16 @@ def test_a_write_that_fails_leaves_the_older_file(
             attempt()
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == kept
     assert list((folder / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("wide", [60, 256])
+def test_a_student_has_as_many_units_as_a_hundredth_of_the_weights_allows(wide: int) -> None:
+    shape, weights = (1, 8, 8), models.count_parameters
+    teacher = models.mlp(shape, 10, (wide, wide))
+    units = contract.most_units(teacher, shape, 10)
+    fits, over = (weights(models.mlp(shape, 10, (n,))) for n in (units, units + 1))
+    assert 100 * fits <= weights(teacher) or units == 1
+    assert 100 * over > weights(teacher)
 
 
 # --- bad arguments -------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from distill_lessons import files
+from torch import nn
+
+from distill_lessons import files, models
 from distill_lessons.claims import UNITS, Claim, Effect
 from distill_lessons.data import Data
 from distill_lessons.settings import one_of
@@ -25,6 +27,7 @@ from distill_lessons.tensors import check_type, parts
 FILE = "claims.json"
 EXAMPLE = Path(__file__).with_name("example")  # one that was run, with its records and its card
 CLAIMS = 3
+TIMES = 100  # a teacher has at least so many times its student's weights
 
 # Names that mean something else in a card.
 RESERVED = ("settings", "seal", "registered", "data")
@@ -152,6 +155,23 @@ def register(
     seal = seal_of(content)
     files.write_new(path, json.dumps(content | {"seal": seal}, indent=1, ensure_ascii=False) + "\n")
     return Contract(time, data, settings, claims, seal)
+
+
+def most_units(teacher: nn.Module, image_shape: models.Shape, n_classes: int) -> int:
+    """Return how wide a student of one hidden layer may be: a hundredth of its teacher's weights.
+
+    Args:
+        teacher: whose weights are counted.
+        image_shape: ``(C, H, W)`` of the student's inputs.
+        n_classes: how many logits the student has.
+
+    Returns:
+        The hidden units; one where even a single unit is too many.
+    """
+    allowed, units = models.count_parameters(teacher) // TIMES, 1
+    while models.count_parameters(models.mlp(image_shape, n_classes, (units + 1,))) <= allowed:
+        units += 1
+    return units
 
 
 def read(folder: str | Path) -> Contract:

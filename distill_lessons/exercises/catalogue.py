@@ -221,7 +221,7 @@ _ENTRIES = (
         title="capstone",
         question="Which of your claims will survive?",
         goal="register claims before the runs, run them beside their controls, and write a model "
-        "card each number of which comes from a recorded run",
+        "card whose every number comes from a recorded run",
         names="which_claim widest_student rounded_like false_card places",
         core=False,
         seconds=(28, 8),

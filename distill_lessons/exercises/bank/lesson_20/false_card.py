@@ -13,7 +13,7 @@ exercise = Exercise(
     minutes=5,
     points=2,
     hints=(
-        "Which of the three sentences would read otherwise if the difference were in truth zero?",
+        "Which of the three sentences could read just the same if there were no gain at all?",
         "One number was looked at four times before it was written down. What would it be on "
         "repeats that had no say in the choice?",
     ),

@@ -27,8 +27,7 @@ exercise = Exercise(
     minutes=6,
     points=2,
     hints=(
-        "`text.split('.')` cuts the text at its point. The last part holds the decimals, if there "
-        "is a point at all: `'.' in text`.",
+        "How many decimals does each of the three examples have, and how could the text tell you?",
         "`round(value, 2)` rounds to two decimals, `round(value, 0)` to none.",
     ),
     tolerance=1e-7,
