@@ -79,6 +79,7 @@ def strips(
         roles: of the columns, see `ROLES`; by default a baseline, and students.
     """
     roles = ["baseline", *["student"] * (table.shape[1] - 1)] if roles is None else roles
+    written = wording.alike(table.mean())
     _, ax = plt.subplots(figsize=(1.6 + 1.9 * table.shape[1], 4.2))
     # Spread sideways by run, so that the figure is the same each time, a run stands in the same
     # place of every column, and no order is drawn that would look like a trend.
@@ -88,9 +89,7 @@ def strips(
         sideways = at + np.linspace(-0.15, 0.15, len(values))
         ax.scatter(sideways, values, color=role.color, marker=role.marker, s=45, alpha=0.75)
         ax.hlines(values.mean(), at - 0.28, at + 0.28, color=role.color, lw=2)
-        ax.annotate(
-            wording.number(values.mean()), (at + 0.3, values.mean()), va="center", fontsize=11
-        )
+        ax.annotate(written[at], (at + 0.3, values.mean()), va="center", fontsize=11)
     ax.set_xticks(range(table.shape[1]), labels=list(table))
     ax.set_xlim(-0.5, table.shape[1] - 0.3)
     ax.grid(axis="x", visible=False)

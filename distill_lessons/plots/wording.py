@@ -7,7 +7,7 @@ it as well: who sees a figure need not read all its numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,22 @@ def number(value: float) -> str:
     value = 0.0 if abs(value) < 1e-9 else value  # what rounding left of nothing
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return ("0" if float(text.replace(",", "")) == 0 else text).replace("-", "−")
+
+
+def alike(values: Iterable[float]) -> list[str]:
+    """Return numbers as `number` does, with the zeros that it drops where another has digits there.
+
+    >>> alike([52.21, 52.04]), alike([2.0, 3.0])
+    (['52.2', '52.0'], ['2', '3'])
+    """
+    texts = [number(value) for value in values]
+    most = max((len(text.partition(".")[2]) for text in texts), default=0)
+    padded = []
+    for text in texts:
+        whole, _, places = text.partition(".")
+        kept = max(len(places), min(most, 3 - len(whole.lstrip("−").lstrip("0"))))
+        padded.append(f"{whole}.{places:0<{kept}}" if kept else whole)
+    return padded
 
 
 def in_order(values: Mapping[str, float]) -> str:
