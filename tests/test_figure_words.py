@@ -58,6 +58,8 @@ DESCRIBED = [
     "Below each row a waterfall",
     "above each map",
     "its label above it",
+    "a mark above the bar of the right class",  # where it stands
+    "the first screen once more",  # it was drawn before
     "a dot where the interval over shuffles lies above zero",  # what a dot means
     "dots where the interval over nets lies above zero",
     "Pixels whose shuffling costs nothing",  # how they were chosen

@@ -27,13 +27,14 @@ def dots(ax: Any) -> list[list[float]]:
 
 def test_an_open_question_draws_the_given_bars_and_leaves_the_last_frame_empty() -> None:
     image = np.zeros((1, 3, 3))
-    axes = plots.open_question(image, OURS, CLASSES)
+    axes = plots.open_question(image, OURS, CLASSES, title="a typical b")
+    assert axes[0].get_title() == "a typical b"
     assert [heights(ax) for ax in axes[1:]] == [OURS[1], OURS[4], [0] * 4]
     assert [text.get_text() for text in axes[-1].texts] == ["?"]
     assert [ax.get_title() for ax in axes[1:]] == [
         "a teacher, T = 1",
         "a teacher, T = 4",
-        "another, T = 4",
+        "another teacher, T = 4",
     ]
 
 
@@ -71,3 +72,13 @@ def test_bars_of_ones_own_are_one_number_for_each_class(yours: Any) -> None:
     axes = plots.beside_others(OURS, {"row": OTHERS}, CLASSES, right=1, yours=[0.1, 0.2, 0.3, 0.4])
     (own,) = [line for line in axes[0, -1].lines if line.get_label() == "yours"]
     assert list(own.get_ydata()) == [0, 0.1, 0.2, 0.3, 0.4, 0]
+
+
+def test_a_mark_stands_above_the_bar_of_the_right_class() -> None:
+    x, p = np.zeros((2, 1, 3, 3)), {"T = 1": np.array([[0.1, 0.9, 0, 0], [0.2, 0.3, 0.5, 0]])}
+    axes = plots.probability_bars(x, p, CLASSES, ["one", "two"], right=[1, 1])
+    for i, ax in enumerate(axes[1]):
+        ((at, height),) = ax.lines[0].get_xydata()
+        assert at == 1
+        assert p["T = 1"][i, 1] < height < ax.get_ylim()[1]
+    assert not plots.probability_bars(x, p, CLASSES, ["one", "two"])[1, 0].lines

@@ -145,6 +145,8 @@ def test_bands_show_the_median_and_the_middle_eighty() -> None:
     assert list(ax.lines[0].get_ydata()) == [5, 5]
     edges = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (edges.min(), edges.max()) == pytest.approx((1, 9))
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert said == ["all", "the middle 80 of 100"]
 
 
 def test_pairs_join_the_values_of_a_seed() -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from distill_lessons.plots.theme import ROLES
+
+INK = "#222222"  # of marks that belong to no role
 
 
 def images(
@@ -63,6 +66,8 @@ def probability_bars(
     probabilities: Mapping[str, Any],
     classes: Sequence[str],
     titles: Sequence[str],
+    *,
+    right: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Draw images in a row, and below each the probabilities that a model gives the classes.
 
@@ -72,6 +77,7 @@ def probability_bars(
             each.
         classes: names of the K classes.
         titles: a short text above each image.
+        right: the right class of each image, to be marked above its bars.
 
     Returns:
         The Axes, shape ``(1 + rows, N)``.
@@ -93,11 +99,17 @@ def probability_bars(
         for i in range(n):
             ax = axes[row, i]
             ax.bar(range(len(classes)), np.asarray(p[i]), color=ROLES["teacher"].color)
-            ax.set_ylim(0, 1.02)
+            ax.set_ylim(0, 1.02 if right is None else 1.16)
+            if right is not None:
+                at = int(right[i])
+                ax.plot(at, float(p[i][at]) + 0.07, color=INK, marker="v", ls="", ms=5)
             ax.set_xticks(range(len(classes)), labels=list(classes), fontsize=9)
             ax.grid(axis="x", visible=False)
             if max(map(len, classes)) > 2:
                 ax.tick_params(axis="x", rotation=90)
         axes[row, 0].set_ylabel(f"{name}\nprobability", fontsize=11)
     figure.align_ylabels(axes[:, 0])
+    if right is not None:
+        mark = Line2D([], [], color=INK, marker="v", ls="", ms=5)
+        figure.legend([mark], ["the right class"], loc="outside lower left")
     return np.asarray(axes)

@@ -19,34 +19,41 @@ from distill_lessons.plots.teaching import class_bars
 from distill_lessons.plots.theme import ROLES
 
 
-def open_question(image: Any, p: Mapping[float, Any], classes: Sequence[str]) -> np.ndarray:
+def open_question(
+    image: Any, p: Mapping[float, Any], classes: Sequence[str], *, title: str = "an image"
+) -> np.ndarray:
     """Draw an image, its soft targets at some temperatures, and an empty frame for another teacher.
 
     Args:
         image: in [0, 1], shape ``(C, H, W)``.
         p: temperature to the soft targets at it, shape ``(K,)``.
         classes: K names.
+        title: a few words above the image.
 
     Returns:
         The Axes, from left to right.
     """
     _, axes = plt.subplots(
-        1, 2 + len(p), figsize=(10.4, 2.5), width_ratios=[0.75, *[1] * len(p), 1]
+        1, 2 + len(p), figsize=(10.4, 2.7), width_ratios=[0.75, *[1] * len(p), 1]
     )
     _picture(axes[0], as_pictures(image[None])[0])
-    axes[0].set_title("an image", fontsize=11, fontweight="normal", loc="center")
+    axes[0].set_title(title, fontsize=11, fontweight="normal", loc="center")
     for ax, (T, row) in zip(axes[1:], p.items(), strict=False):
         class_bars(ax, np.asarray(row), classes)
         ax.set_title(f"a teacher, T = {T:g}", fontsize=11, fontweight="normal", loc="center")
-        ax.set(xlabel="", ylabel="probability" if ax is axes[1] else "")
+        ax.set_xlabel("class", fontsize=11)
+        ax.set_ylabel("probability" if ax is axes[1] else "")
     last = axes[-1]
     class_bars(last, np.zeros(len(classes)), classes)
     last.text(
         0.5, 0.5, "?", fontsize=60, ha="center", va="center", transform=last.transAxes,
         color=ROLES["control"].color,
     )  # fmt: skip
-    last.set(xlabel="", ylabel="")
-    last.set_title(f"another, T = {max(p):g}", fontsize=11, fontweight="normal", loc="center")
+    last.set_xlabel("class", fontsize=11)
+    last.set_ylabel("")
+    last.set_title(
+        f"another teacher, T = {max(p):g}", fontsize=11, fontweight="normal", loc="center"
+    )
     return np.asarray(axes)
 
 

@@ -16,6 +16,7 @@ from matplotlib.patches import FancyBboxPatch
 from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES, say_cut
 
+BAND = "the middle 80 of 100"
 LONG_NAME = 2  # class names of more letters stand upright under their bars
 
 
@@ -89,10 +90,10 @@ def bands(
     for name, (values, style) in groups.items():
         role = ROLES[style]
         low, middle, high = np.quantile(np.asarray(values), [0.1, 0.5, 0.9], axis=1)  # (M,) each
-        ax.fill_between(x, low, high, color=role.color, alpha=0.2, lw=0)
         ax.plot(
             x, middle, color=role.color, ls=role.linestyle, marker=role.marker, ms=4, label=name
         )
+        ax.fill_between(x, low, high, color=role.color, alpha=0.2, lw=0, label=BAND)
     for name, height in (limits or {}).items():
         ax.axhline(height, color="#333333", ls="--", lw=1.2)
         ax.annotate(name, (x[0], height), xytext=(2, -4), textcoords="offset points", va="top")

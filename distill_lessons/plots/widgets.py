@@ -24,7 +24,7 @@ from distill_lessons import losses, page
 from distill_lessons.plots.teaching import LONG_NAME
 from distill_lessons.plots.theme import ROLES
 
-INSTEAD = "Run this cell in Jupyter for a temperature slider; the figure below shows the same."
+INSTEAD = "Run this cell in Jupyter for a temperature slider; the figures above show the same bars."
 # Ten steps from 1 to 10, all of them numbers that one would say.
 _DECADE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 TEMPERATURES = (*(t / 10 for t in _DECADE), *_DECADE, *(10 * t for t in _DECADE), 100)

@@ -21,7 +21,7 @@ def _slopes(seed: int) -> list[Case]:
 exercise = Exercise(
     title="Why entropy never falls",
     kind="code",
-    difficulty="medium",
+    difficulty="easy",
     importance="medium",
     minutes=6,
     points=2,

@@ -37,8 +37,7 @@ exercise = Exercise(
     points=2,
     hints=(
         "Cut a block out of the table first: a row for each image of class a, a column for each of "
-        "class b. `far[labels == a]` cuts the rows; cut the columns in a second step, since two "
-        "masks in one pair of brackets pick single entries.",
+        "class b. `far[labels == a]` cuts the rows. What cuts the columns of these rows?",
         "An image of class a is a row of the block: its nearest neighbour is the smallest entry of "
         "that row. Which axis does the minimum run along?",
         "`block.min(1).values` holds one distance an image of class a; take minus their mean.",
