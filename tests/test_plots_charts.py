@@ -1,5 +1,6 @@
 """The figures of single models: marks that can be told apart, none cut off; titles that follow."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
@@ -65,3 +66,11 @@ def test_without_an_accepted_epoch_none_is_marked() -> None:
     ax = plots.learning_curves(history, accept_loss=0.5)
     assert not ax.texts
     assert ax.get_title(loc="left") == "Loss, epoch by epoch"
+
+
+def test_a_heatmap_has_the_colours_of_its_limits_and_leaves_blank_what_is_no_number() -> None:
+    table = pd.DataFrame({"a": [20.0, 40.0], "b": [np.nan, 60.0]}, index=["x", "y"])
+    for limits, ends in ((None, (20, 60)), ((0, 100), (0, 100))):
+        ax = plots.heatmap(table, "T", label="v", limits=limits)
+        assert ax.collections[0].get_clim() == ends
+        assert [text.get_text() for text in ax.texts] == ["20.0", "40.0", "60.0"]

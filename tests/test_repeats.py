@@ -123,6 +123,12 @@ def test_labelled_images_are_each_repeats_own(drawn: Repeats) -> None:
     for own, train in zip(rows, drawn.train, strict=True):
         assert set(own.tolist()) <= set(train.tolist())
         assert drawn.pool.y[own].bincount(minlength=K).tolist() == [3] * K
+    assert drawn.labelled(9, drawn.train).equal(rows)
+    for own, valid in zip(drawn.labelled(6, drawn.valid), drawn.valid, strict=True):
+        assert set(own.tolist()) <= set(valid.tolist())
+        assert drawn.pool.y[own].bincount(minlength=K).tolist() == [2] * K
+    with pytest.raises(ValueError, match=rf"rows has shape \({R - 1}, .*give \({R}, n\)"):
+        drawn.labelled(9, drawn.train[1:])
 
 
 def test_two_seeds_share_no_repeat_and_one_seed_gives_the_same() -> None:

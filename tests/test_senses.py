@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import fft, ndimage, signal
 from scipy.io import wavfile
+from torch import nn
 
-from distill_lessons import page
+from distill_lessons import page, training
+from distill_lessons.data import Split
 from distill_lessons.senses import domains, sound, views
 
 FEW = settings(max_examples=25, deadline=None)
@@ -130,6 +132,30 @@ def test_a_spectrum_keeps_the_power_and_loses_the_side(seed: int) -> None:
     power = views.spectrum(x, 6).flatten(1).square().sum(1)
     torch.testing.assert_close(power, x.square().mean((1, 2, 3)))
     torch.testing.assert_close(views.spectrum(x), views.spectrum(x.flip(-1)))  # a mirror image
+
+
+def test_units_are_those_of_the_examples_given_and_stay_so_in_training() -> None:
+    like, x = images(0, 9, 1, 1, 6), images(1, 5, 1, 1, 6)
+    net = nn.Sequential(views.Units(like), nn.Flatten(), nn.Linear(6, 2))
+    theirs = (x.numpy() - like.numpy().mean()) / like.numpy().std(ddof=1)
+    np.testing.assert_allclose(net[0](x), theirs, atol=1e-5)
+    before = net[0](x)
+    training.fit(net, Split(x, torch.tensor([0, 1, 0, 1, 0])), epochs=2, seed=0)
+    assert net[0](x).equal(before)
+    still = torch.full((3, 2), 0.4)
+    torch.testing.assert_close(views.Units(still)(still + 1), torch.ones(3, 2))
+
+
+@pytest.mark.parametrize(
+    "like", [torch.ones(3, 2).long(), torch.ones(1), torch.tensor(0.5), torch.ones(0, 4)]
+)
+def test_units_of_too_few_or_whole_numbers_are_refused(like: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"like has shape \(.*give at least 2 floats"):
+        views.Units(like)
+    with pytest.raises(ValueError, match="example 1 holds NaN in like"):
+        views.Units(torch.tensor([0.0, math.nan, 1.0]))
+    with pytest.raises(TypeError, match="like"):
+        views.Units([0.0, 1.0])  # type: ignore[arg-type]
 
 
 # --- sound ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distill_lessons import data, evaluation, models
@@ -42,8 +42,7 @@ def drawn() -> repeats.Repeats:
 
 @functools.cache
 def seen(view: str) -> Tensor:
-    found = VIEWS[view](drawn().pool.x)
-    return (found - found.mean()) / found.std() if view in ("sums", "sound") else found
+    return VIEWS[view](drawn().pool.x)
 
 
 def accuracy(z: Tensor) -> np.ndarray:
@@ -59,9 +58,13 @@ def there(domain: str) -> Tensor:
 
 def taught(view: str, z: Tensor | None = None, rows: Tensor | None = None) -> np.ndarray:
     draws, x = drawn(), seen(view)
-    nets = [models.mlp(tuple(x.shape[1:]), K, (32,), seed=s) for s in draws.seeds]
     how = {} if z is None else {"z_teacher": z, "T": 4.0, "alpha": 0.0}
     rows = draws.spare if rows is None else rows
+    nets = [models.mlp(tuple(x.shape[1:]), K, (32,), seed=s) for s in draws.seeds]
+    if view in ("sums", "sound"):  # each in units of the images that it learns from
+        nets = [
+            nn.Sequential(views.Units(x[own]), net) for own, net in zip(rows, nets, strict=True)
+        ]
     on = Split(x, draws.pool.y)
     stacking.fit_many(nets, on, rows=rows, seeds=draws.seeds, steps=STEPS, lr=1e-2, **how)
     return accuracy(stacking.predict_many(nets, x))
@@ -75,8 +78,7 @@ def pairs(view: str) -> np.ndarray:
 @functools.cache
 def few_labels(view: str) -> np.ndarray:
     draws = drawn()
-    rows = [row[data.stratified_index(draws.pool.y[row], 50, seed=0)] for row in draws.spare]
-    return taught(view, rows=torch.stack(rows))
+    return taught(view, rows=draws.labelled(50, draws.spare))
 
 
 def shuffled(view: str) -> np.ndarray:

@@ -17,7 +17,7 @@ from distill_lessons import data, distillation, seeds
 from distill_lessons.data import Data, Split
 from distill_lessons.fast.stacking import fit_many, predict_many
 from distill_lessons.settings import whole_number
-from distill_lessons.tensors import check_function, check_type, class_labels
+from distill_lessons.tensors import check_function, check_rows, check_type, class_labels
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,23 @@ class Repeats:
         """Return R, the number of repeats."""
         return len(self.seeds)
 
-    def labelled(self, n: int) -> Tensor:
-        """Return `n` training images of each repeat, the classes in their proportions, ``(R, n)``.
+    def labelled(self, n: int, rows: Tensor | None = None) -> Tensor:
+        """Return `n` images of each repeat, the classes in their proportions, ``(R, n)``.
+
+        Args:
+            n: how many.
+            rows: from which of each repeat's images they are taken, indices into the pool,
+                ``(R, m)``; by default its training images.
 
         Raises:
             ValueError: if there are not so many, or `n` leaves a class without one.
         """
         labels = class_labels("pool.y", self.pool.y)
+        rows = self.train if rows is None else check_rows("rows", rows, len(self), len(self.pool))
         return torch.stack(
             [
-                rows[data.stratified_index(labels[rows], n, seed=seed)]
-                for rows, seed in zip(self.train, self.seeds, strict=True)
+                row[data.stratified_index(labels[row], n, seed=seed)]
+                for row, seed in zip(rows, self.seeds, strict=True)
             ]
         )
 

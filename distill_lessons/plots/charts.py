@@ -121,7 +121,13 @@ def reliability(
 
 
 def heatmap(
-    table: pd.DataFrame, title: str, *, label: str, fmt: str = ".1f", center: float | None = None
+    table: pd.DataFrame,
+    title: str,
+    *,
+    label: str,
+    fmt: str = ".1f",
+    center: float | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw a table as an annotated heatmap.
 
@@ -131,10 +137,13 @@ def heatmap(
         label: what the values are, with their unit.
         fmt: how a value is written into its cell.
         center: a value at which a diverging colour map is white; None for a sequential map.
+        limits: the values at both ends of the colours; by default the smallest and the largest.
+            What is no number stays blank.
     """
     import seaborn as sns
 
     height = max(2.8, 0.46 * len(table) + 1.5)
+    low, high = limits or (None, None)
     _, ax = plt.subplots(figsize=(max(5.5, 0.66 * table.shape[1] + 2.4), height))
     sns.heatmap(
         table,
@@ -143,6 +152,8 @@ def heatmap(
         ax=ax,
         cmap=SEQUENTIAL if center is None else "RdBu_r",
         center=center,
+        vmin=low,
+        vmax=high,
         annot_kws={"fontsize": 10},
         cbar_kws={"label": label},
     )

@@ -1,4 +1,4 @@
-"""What another sense gets of an image: sums of its rows and columns, or a spectrum.
+"""What another sense gets of an image: sums of its rows and columns, or a spectrum; and its units.
 
 A colour image is reduced to its grey values first. Views have the form of images with one row,
 ``(N, 1, 1, F)``, so that the nets of `models` take them.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill_lessons.robust.checks import as_images
 from distill_lessons.settings import whole_number
+from distill_lessons.tensors import check_finite, check_numbers
 
 
 def grey(x: Tensor) -> Tensor:
@@ -89,3 +90,41 @@ def spectrum(x: Tensor, keep: int = 8) -> Tensor:
     rows, columns = (cosines(side)[:keep].to(plain) for side in (height, width))
     waves = rows @ plain @ columns.T / math.sqrt(height * width)
     return waves.abs().flatten(1)[:, None, None]
+
+
+class Units(nn.Module):
+    """A first layer that takes inputs into units of their own: less a mean, over a spread.
+
+    One mean and one standard deviation of all numbers in some examples, measured here and never
+    again. Give the examples from which the net behind it learns, and none of the test.
+
+    Args:
+        like: these examples, ``(N, ...)``.
+
+    Raises:
+        TypeError: if `like` is no tensor.
+        ValueError: if it holds fewer than two floats, or one that is not finite.
+
+    >>> Units(torch.tensor([[1.0], [2.0], [3.0]]))(torch.tensor([4.0, 2.0])).tolist()
+    [2.0, 0.0]
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, like: Tensor) -> None:
+        """Measure the mean and the spread; what never varies keeps its scale."""
+        super().__init__()
+        check_numbers("like", like)
+        if like.ndim == 0 or not like.is_floating_point() or like.numel() < 2:
+            raise ValueError(
+                f"like has shape {tuple(like.shape)} and type {like.dtype}; give at least 2 floats."
+            )
+        check_finite("like", like, "example")
+        spread = like.std()
+        self.register_buffer("mean", like.mean())
+        self.register_buffer("spread", spread if spread > 1e-6 else torch.ones_like(spread))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` in these units."""
+        return (x - self.mean) / self.spread

@@ -33,6 +33,6 @@ judging = Judging(
         Mistake("mean of the inverted", 0.7, "That is the mean of the inverted pixel."),
         Mistake("the mean", 0.3, "That is the mean of home. This image is not the mean one."),
         Mistake("in spreads", -3.0, "That is its distance from the mean in spreads."),
-        Mistake("of the old mean", -0.5, "Which mean has the pixel over the inverted images?"),
+        Mistake("of the old mean", -0.5, "What mean does the pixel have over the inverted images?"),
     )
 )

@@ -44,8 +44,8 @@ judging = Judging(
         Mistake(
             "more scans",
             "b2",
-            "The student is the right one. But means and spreads over some hundred scans are known "
-            "well enough; more scans give the same two numbers for each pixel.",
+            "The student is the right one. But 800 scans give means and spreads well enough; from "
+            "more scans they would hardly be other ones.",
         ),
         Mistake(
             "it knows nothing",

@@ -50,8 +50,8 @@ exercise = Exercise(
     minutes=5,
     hints=(
         "Print both lists in the order into which they are sorted. Where does 10 stand?",
-        "Names are sorted as words are, letter by letter. What should be compared are numbers: "
-        "`int(name.split('.')[0])`.",
+        "Names are sorted as words are, letter by letter. What should be compared are the numbers "
+        "in them. `int` reads digits as a number, whether or not it begins with zeros.",
     ),
     cases=_folders,
 )

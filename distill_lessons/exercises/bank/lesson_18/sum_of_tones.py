@@ -99,7 +99,7 @@ judging = Judging(
         Mistake(
             "the sum",
             _played(share=lambda rows: 1.0),
-            "This is the sum over the rows. It is their mean that stays within [-1, 1].",
+            "This is the sum over the rows, without the factor 1/H that keeps it within [-1, 1].",
         ),
         Mistake(
             "loudness left out",
