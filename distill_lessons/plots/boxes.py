@@ -58,7 +58,7 @@ def scenes(
 
 
 def outline(ax: Axes, boxes: Boxes, role: str = "truth") -> None:
-    """Draw boxes on a picture whose pixels are 1 wide, each with its text inside at the top.
+    """Draw boxes on a picture whose pixels are 1 wide, each with its text inside at a corner.
 
     Args:
         ax: where to draw.
@@ -66,13 +66,18 @@ def outline(ax: Axes, boxes: Boxes, role: str = "truth") -> None:
         role: one of `ROLES`, or ``"truth"``.
     """
     colour, line = ("#000000", ":") if role == "truth" else (ROLES[role].color, "-")
+    taken: list[tuple[float, float]] = []
     for edges, text in boxes:
         x1, y1, x2, y2 = (float(edge) - 0.5 for edge in edges)  # a pixel's middle is at 0
         frame = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, ls=line, lw=1.8)
         ax.add_patch(frame)
         if text:
+            # Two boxes may begin at nearly one place: then the second has its text below.
+            low = any(abs(x1 - x) < 2 and abs(y1 - y) < 2 for x, y in taken)
+            taken.append((x1, y1))
             ax.text(
-                x1 + 0.2, y1 + 0.2, text, ha="left", va="top", fontsize=9.5, color="white",
+                x1 + 0.2, y2 - 0.2 if low else y1 + 0.2, text, ha="left",
+                va="bottom" if low else "top", fontsize=9.5, color="white",
                 bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.2, "alpha": 0.85},
             )  # fmt: skip
 

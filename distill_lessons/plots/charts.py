@@ -144,7 +144,8 @@ def heatmap(
 
     height = max(2.8, 0.46 * len(table) + 1.5)
     low, high = limits or (None, None)
-    _, ax = plt.subplots(figsize=(max(5.5, 0.66 * table.shape[1] + 2.4), height))
+    names = 0.09 * max(len(str(name)) for name in table.index)  # inches, so that cells stay wide
+    _, ax = plt.subplots(figsize=(max(5.5, 0.66 * table.shape[1] + 1.8 + names), height))
     sns.heatmap(
         table,
         annot=True,
