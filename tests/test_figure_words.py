@@ -60,6 +60,8 @@ DESCRIBED = [
     "its label above it",
     "a mark above the bar of the right class",  # where it stands
     "the first screen once more",  # it was drawn before
+    "which stands above it",  # where a number stands
+    "with none and with that of another class",  # which code is on the scans
     "a dot where the interval over shuffles lies above zero",  # what a dot means
     "dots where the interval over nets lies above zero",
     "Pixels whose shuffling costs nothing",  # how they were chosen

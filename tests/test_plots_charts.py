@@ -74,3 +74,15 @@ def test_a_heatmap_has_the_colours_of_its_limits_and_leaves_blank_what_is_no_num
         ax = plots.heatmap(table, "T", label="v", limits=limits)
         assert ax.collections[0].get_clim() == ends
         assert [text.get_text() for text in ax.texts] == ["20.0", "40.0", "60.0"]
+
+
+def test_curves_draw_on_given_axes() -> None:
+    runs = pd.DataFrame({"T": [1, 1, 4, 4], "accuracy": [0.5, 0.7, 0.8, 0.8], "by": ["a"] * 4})
+    _, panels = plt.subplots(1, 2)
+    ax = plots.curves(
+        runs, "T", "accuracy", "by", "Right", roles={"a": "student"}, xlabel="T", ylabel="%",
+        ax=panels[1],
+    )  # fmt: skip
+    assert ax is panels[1]
+    assert ax.lines[0].get_ydata() == pytest.approx([60.0, 80.0])
+    assert not panels[0].lines

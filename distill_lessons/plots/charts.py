@@ -201,6 +201,7 @@ def curves(
     ylabel: str,
     factor: float = PERCENT,
     log_x: bool = True,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the mean over seeds with its 95 % interval, one line per method.
 
@@ -215,8 +216,9 @@ def curves(
         ylabel: label with unit.
         factor: what values are multiplied by, 100 for accuracies in per cent.
         log_x: whether the horizontal axis is logarithmic.
+        ax: where to draw; a figure of its own by default.
     """
-    _, ax = plt.subplots()
+    ax = plt.subplots()[1] if ax is None else ax
     for method, name in roles.items():
         role = ROLES[name]
         groups = runs[runs[by] == method].groupby(x)[value]
