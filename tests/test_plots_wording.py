@@ -80,6 +80,32 @@ def test_columns_of_marks_are_ranked_by_their_means_and_drawn_in_the_order_of_th
     assert [c.get_offsets()[:, 1].tolist() for c in ax.collections[::2]] == [[1, 0], [5, 7]]
 
 
+def test_the_marks_of_a_run_are_joined_if_asked():
+    table = pd.DataFrame({"a": [1.0, 0.0], "b": [5.0, 7.0]})
+    ax = plots.strips(table, "Title", ylabel="points", joined=True)
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[1, 5], [0, 7]]
+    marks = np.stack([column.get_offsets() for column in ax.collections[::2]], axis=1)
+    assert np.allclose([line.get_xydata() for line in ax.lines], marks)
+    assert not plots.strips(table, "Title", ylabel="points").lines
+
+
+def test_methods_of_one_role_stand_side_by_side_and_can_be_told_apart():
+    runs = pd.DataFrame({"n": [1, 1, 10, 10], "error": [1.0, 2.0, 3.0, 4.0]})
+    runs = pd.concat([runs.assign(what=what) for what in "abc"])
+    for log_x in (True, False):
+        roles = {"a": "student", "b": "student", "c": "teacher"}
+        words = {"xlabel": "n", "ylabel": "error", "log_x": log_x}
+        ax = plots.curves(runs, "n", "error", "what", "Title", roles=roles, **words)
+        lines = [bar.lines[0] for bar in ax.containers]
+        looks = {(line.get_marker(), line.get_linestyle(), str(line.get_color())) for line in lines}
+        assert len(looks) == 3
+        assert len({line.get_marker() for line in lines}) == 3
+        assert lines[0].get_color() == plots.ROLES["student"].color
+        places = [line.get_xdata().tolist() for line in lines]
+        assert places[2] == [1, 10]
+        assert (places[0] != places[1]) == log_x
+
+
 def test_a_map_says_where_its_largest_values_are():
     values = np.array([[0.0, 2.0], [-1.0, 0.0]])
     text = said(plots.attribution_maps([values], ["seven"], title="Title"))

@@ -8,12 +8,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from distill_lessons.claims import mean_effect, share_effect
 from distill_lessons.plots import wording
 from distill_lessons.plots.theme import ROLES, SEQUENTIAL, say_cut
 
 PERCENT = 100.0
+# After a role's own marker and line, those of other methods of that role.
+SHAPES, LINES = ("P", "v"), ("--", ":")
 # A bin of fewer images says next to nothing.
 FEW = 10
 
@@ -189,6 +192,10 @@ def dendrogram(similarity: pd.DataFrame, title: str) -> Axes:
     return ax
 
 
+def _darker(color: str, by: float) -> tuple[float, ...]:
+    return tuple((1 - 0.9 * by) * part for part in to_rgb(color))
+
+
 def curves(
     runs: pd.DataFrame,
     x: str,
@@ -211,7 +218,8 @@ def curves(
         value: the column that is averaged.
         by: the column that names the method.
         title: a sentence.
-        roles: method to role, see `ROLES`; the order is that of the legend.
+        roles: method to role, see `ROLES`; the order is that of the legend. Methods of one role
+            are drawn side by side, in shades of its colour.
         xlabel: label with unit.
         ylabel: label with unit.
         factor: what values are multiplied by, 100 for accuracies in per cent.
@@ -219,8 +227,11 @@ def curves(
         ax: where to draw; a figure of its own by default.
     """
     ax = plt.subplots()[1] if ax is None else ax
+    alike: dict[str, list[str]] = {}
     for method, name in roles.items():
-        role = ROLES[name]
+        alike.setdefault(name, []).append(method)
+    for method, name in roles.items():
+        role, nth, of = ROLES[name], alike[name].index(method), len(alike[name])
         groups = runs[runs[by] == method].groupby(x)[value]
         effects = {at: mean_effect(group.to_numpy() * factor) for at, group in groups}
         middle = np.array([effect.value for effect in effects.values()])
@@ -228,13 +239,14 @@ def curves(
             [e.value - e.low for e in effects.values()],
             [e.high - e.value for e in effects.values()],
         ]
+        aside = nth - (of - 1) / 2
         ax.errorbar(
-            list(effects),
+            [at * 1.04**aside if log_x else at for at in effects],
             middle,
             yerr=spread,
-            color=role.color,
-            marker=role.marker,
-            ls=role.linestyle,
+            color=_darker(role.color, nth / of) if nth else role.color,
+            marker=(role.marker, *SHAPES)[nth % (1 + len(SHAPES))],
+            ls=(role.linestyle, *LINES)[nth % (1 + len(LINES))],
             capsize=4,
             label=method,
         )

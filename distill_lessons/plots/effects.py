@@ -68,7 +68,12 @@ def forest(effects: Mapping[str, Effect], title: str, *, xlabel: str) -> Axes:
 
 
 def strips(
-    table: pd.DataFrame, title: str, *, ylabel: str, roles: Sequence[str] | None = None
+    table: pd.DataFrame,
+    title: str,
+    *,
+    ylabel: str,
+    roles: Sequence[str] | None = None,
+    joined: bool = False,
 ) -> Axes:
     """Draw one mark per run, a column of marks per method, and the mean as a line.
 
@@ -77,16 +82,21 @@ def strips(
         title: a sentence.
         ylabel: what the values are, with their unit.
         roles: of the columns, see `ROLES`; by default a baseline, and students.
+        joined: whether a line joins the marks of a run.
     """
     roles = ["baseline", *["student"] * (table.shape[1] - 1)] if roles is None else roles
     written = wording.alike(table.mean())
     _, ax = plt.subplots(figsize=(1.6 + 1.9 * table.shape[1], 4.2))
     # Spread sideways by run, so that the figure is the same each time, a run stands in the same
     # place of every column, and no order is drawn that would look like a trend.
+    places = np.linspace(-0.15, 0.15, len(table))
+    if joined:
+        for place, values in zip(places, table.to_numpy(), strict=True):
+            ax.plot(place + np.arange(table.shape[1]), values, color="#BBBBBB", lw=0.8, zorder=0)
     for at, column in enumerate(table):
         values = table[column].to_numpy()
         role = ROLES[roles[at]]
-        sideways = at + np.linspace(-0.15, 0.15, len(values))
+        sideways = at + places
         ax.scatter(sideways, values, color=role.color, marker=role.marker, s=45, alpha=0.75)
         ax.hlines(values.mean(), at - 0.28, at + 0.28, color=role.color, lw=2)
         ax.annotate(written[at], (at + 0.3, values.mean()), va="center", fontsize=11)

@@ -38,10 +38,10 @@ exercise = Exercise(
     minutes=6,
     points=2,
     hints=(
-        "Both are tensors of booleans. `wrong_a & ~wrong_b` marks the images that a misreads and b "
-        "reads.",
+        "Images that both nets misread, or both read, leave the gap as it is. Which are left?",
+        "Both are tensors of booleans. `~` turns misread into read and back, and `&` marks the "
+        "images for which both sides are True.",
         "`.sum().item()` counts the marks, as a number of Python's.",
-        "The gap is the difference of the two counts: images that both misread drop out of it.",
     ),
     cases=_pairs,
 )

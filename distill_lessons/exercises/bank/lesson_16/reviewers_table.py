@@ -15,8 +15,8 @@ exercise = Exercise(
     hints=(
         "A count of errors scatters by about its root. What is the root of 29, and how far apart "
         "are 29 and 24?",
-        "All three nets read the same images. What could the authors send you that they already "
-        "have, and that says more than three counts?",
+        "All three nets read the same images. What would say more of them than three counts? And "
+        "what would another training change?",
     ),
     options=NINE,
 )
