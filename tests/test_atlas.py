@@ -320,6 +320,8 @@ def test_the_courses_own_atlas_speaks_of_the_lessons_as_they_are() -> None:
         if not own:
             assert "No run of this lesson yet." in json.dumps(stored), path.name
             continue
+        # A row of other code is no measurement of this lesson: run it anew, or take it away.
+        assert {run.code for run in own} == {lessons.code_of(path)}, path.name
         (home,) = [run for run in own if run.world == default]
         assert [(c.statement, c.verdict == "holds") for c in home.claims] == shown, path.name
         assert atlas.statements(own) == list(dict.fromkeys(text for text, _ in shown)), path.name
