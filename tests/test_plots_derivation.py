@@ -91,8 +91,13 @@ def test_pushes_need_one_number_per_class() -> None:
 
 def test_a_path_in_the_triangle_starts_and_ends_where_its_distributions_say() -> None:
     even, sure, half = [1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0]
+    paths: dict[str, tuple[Any, str | None]]
     paths = {"to a corner": ([even, sure], "student"), "back": ([sure, half], "control")}
+    paths["of no role"] = ([even, half], None)
     ax = plots.simplex(paths, half, "t", names=["a", "b", "c"])
+    colours = [line.get_color() for line in ax.get_lines() if line.get_label() == "teacher"]
+    assert colours == [plots.ROLES["teacher"].color]
+    assert ax.get_legend().get_texts()[2].get_text() == "of no role"
     first = ax.get_lines()[0].get_xydata()
     np.testing.assert_allclose(first, [[0.5, np.sqrt(3) / 6], [0, 0]])  # the middle, the left
     said = wording.noted(ax.figure)

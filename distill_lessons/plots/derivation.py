@@ -13,8 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from distill_lessons.plots import wording
-from distill_lessons.plots.theme import ROLES
+from distill_lessons.plots.theme import ROLES, Role
 
+OTHER = Role("a path without a role", "#CC79A7", "v", "-.")
 INVISIBLE = 0.02  # a bar of this share of the longest is not seen
 # Where the three corners of the triangle of distributions stand: left, right, top.
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
@@ -116,12 +117,13 @@ def pushes(panels: Mapping[str, tuple[Any, str]], classes: Sequence[str], title:
             )  # fmt: skip
         wording.note(figure, f"{name}: longest bar {wording.number(np.abs(row).max())}.")
     axes[0].set_ylabel("push on the logit")
+    figure.supxlabel("class", fontsize=12)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     return np.asarray(axes)
 
 
 def simplex(
-    paths: Mapping[str, tuple[Any, str]], target: Any, title: str, *, names: Sequence[str]
+    paths: Mapping[str, tuple[Any, str | None]], target: Any, title: str, *, names: Sequence[str]
 ) -> Axes:
     """Draw paths among the distributions of three classes, in a triangle.
 
@@ -129,8 +131,10 @@ def simplex(
     ring and ends at its mark.
 
     Args:
-        paths: name to the distributions along the path, shape ``(M, 3)``, and role, see `ROLES`.
-        target: the distribution that the paths should reach, shape ``(3,)``; a star.
+        paths: name to the distributions along the path, shape ``(M, 3)``, and role, see `ROLES`,
+            or None for a path that has none of them.
+        target: the distribution that the paths should reach, shape ``(3,)``; a star in the colour
+            of teachers.
         title: a sentence.
         names: of the three classes, in the order of the columns.
 
@@ -145,7 +149,7 @@ def simplex(
         up = "bottom" if side == "center" else "top"
         ax.annotate(name, place, ha=side, va=up, fontsize=12)
     for name, (_, style) in paths.items():
-        role, path = ROLES[style], steps[name]
+        role, path = OTHER if style is None else ROLES[style], steps[name]
         ax.plot(*(path @ CORNERS).T, color=role.color, ls=role.linestyle, lw=2)
         ax.plot(*(path[0] @ CORNERS), "o", color="#333333", markerfacecolor="none", ms=8)
         ax.plot(
@@ -160,7 +164,7 @@ def simplex(
         gap = float(np.abs(path[-1] - goal).max())
         ended = ", ".join(f"{p:.2f}" for p in path[-1])
         wording.note(figure, f"{name}: ends at ({ended}), {gap:.2f} from the star.")
-    ax.plot(*(goal @ CORNERS), "*", color="#222222", ms=22, zorder=0, label="teacher")
+    ax.plot(*(goal @ CORNERS), "*", color=ROLES["teacher"].color, ms=22, zorder=0, label="teacher")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.set(title=title, aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.1, 0.98))
     ax.axis("off")

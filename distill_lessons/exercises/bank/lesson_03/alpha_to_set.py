@@ -15,7 +15,7 @@ exercise = Exercise(
         'Use the formula of the section "What a missing T² does to a mixture".',
         "alpha' = alpha / c, and c is alpha plus (1 − alpha) / T². What is T² here?",
     ),
-    tolerance=5e-3,
+    tolerance=5e-4,
 )
 
 # ==== Solution ====================================================================================
@@ -33,6 +33,12 @@ judging = Judging(
             "per cent",
             30 / (0.3 + 0.7 / 10**2),
             "alpha is a fraction between 0 and 1, not a percentage.",
+        ),
+        Mistake(
+            "two digits",
+            0.98,
+            "Rounded too far: give three digits. What is left for the soft term is 1 − alpha, and "
+            "that changes by an eighth.",
         ),
         Mistake("T for T²", 0.3 / (0.3 + 0.7 / 10), "You divided by T. The missing factor is T²."),
         Mistake(

@@ -43,7 +43,7 @@ exercise = Exercise(
         "Do they agree, then? Compute both softmaxes at T = 4.",
         "One mistake is in a softmax. The other is in what is summed and what is averaged.",
         "Compare both softmaxes, letter by letter. Then look up what `reduction` may be, in the "
-        'section "The loss, in a few lines".',
+        'section "The classic mistakes, on the tiny batch".',
     ),
     cases=_pairs,
     ask=with_its_gradient,

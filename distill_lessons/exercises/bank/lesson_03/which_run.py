@@ -27,7 +27,7 @@ exercise = Exercise(
 from distill_lessons.exercises.parts import Judging, Mistake
 
 # Without T² the labels' effective weight is 0.5 at T = 1 and 0.998 at T = 20: nearly students of
-# the labels alone, 83.8 %, towards which run B falls. At T = 1 the factor is 1, and both runs are
+# the labels alone, 83.7 %, towards which run B falls. At T = 1 the factor is 1, and both runs are
 # the same run. That Adam learns more slowly from a smaller loss is not so: it divides by the size
 # of the gradient. And that probabilities become even at a high T holds for both runs.
 which_run = "b3"
