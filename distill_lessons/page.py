@@ -96,6 +96,9 @@ def interval_bar(
 ) -> str:
     """Return a small picture of an interval against its bounds, as SVG in the page's own colours.
 
+    Bounds are dashed, zero is a thin line. There is no text in it: a page that drops pictures, as
+    JupyterLab does until a notebook is trusted, would leave it behind among the words.
+
     Args:
         value: the estimate, as it is shown.
         low: lower end of its interval; NaN for none.
@@ -127,37 +130,16 @@ def interval_bar(
     for mark in dict.fromkeys([*limits, *([0.0] if 0.0 in marks else [])]):
         dashes = ' stroke-dasharray="3 2"' if mark in limits else ' opacity=".5"'
         parts.append(f'<path d="M{at(mark)} 2V26" stroke="currentColor"{dashes}/>')
-        if mark in limits or all(abs(at(mark) - at(limit)) > 30 for limit in limits):
-            parts.append(f'<path d="{_drawn(f"{mark:g}".replace("-", "−"), at(mark), 38)}"/>')
     if math.isfinite(low) and math.isfinite(high):
         ends = f"M{at(low)} {middle}H{max(at(high), at(low) + 1)}"
         parts.append(f'<path d="{ends}" stroke="{hue}" stroke-width="6"/>')
     if math.isfinite(value):
         parts.append(f'<circle cx="{at(value)}" cy="{middle}" r="5.5" fill="{hue}"/>')
     return (
-        f'<svg role="img" aria-label="{html.escape(words)}" viewBox="0 0 {width} 41" '
-        f'width="{width}" height="41" fill="currentColor" style="max-width:100%">'
+        f'<svg role="img" aria-label="{html.escape(words)}" viewBox="0 0 {width} 28" '
+        f'width="{width}" height="28" fill="currentColor" style="max-width:100%">'
         f"{''.join(parts)}</svg>"
     )
-
-
-def _drawn(number: str, x: float, y: float) -> str:
-    """Return a number as the outline of its digits, centred at x, its foot at y.
-
-    Where a page drops pictures, as JupyterLab does until a notebook is trusted, the text in them
-    would stay behind.
-    """
-    from matplotlib.textpath import TextPath
-
-    outline = TextPath((0, 0), number, size=11)
-    left, _, width, _ = outline.get_extents().bounds
-    letters = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}
-    parts = []
-    for corners, code in outline.iter_segments(curves=True, simplify=False):
-        places = corners.reshape(-1, 2) * (1, -1) + (x - left - width / 2, y)
-        ends = "" if code == 79 else " ".join(f"{a:.1f} {b:.1f}" for a, b in places)
-        parts.append(letters[int(code)] + ends)
-    return "".join(parts)
 
 
 def prose(text: str) -> str:
