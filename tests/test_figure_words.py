@@ -52,6 +52,8 @@ DESCRIBED = [
     "three units of one teacher that are explained best",  # how they were chosen
     "that excite the teacher's unit most, and below them those",
     "On top the plain ones",
+    "by what the trees were taught; below, of the two nets",
+    "only the true class",  # all that this reader is told
     "below for the same net with random weights",
     "above for the trained teacher",
     "above with the cue and below without it",

@@ -13,8 +13,8 @@ exercise = Exercise(
     importance="high",
     minutes=4,
     hints=(
-        "Begin at the top with each patient anew. Indented lines are only read where the line "
-        "above them was true.",
+        "Begin at the top with each patient anew. After each answer read on beside the `yes:` or "
+        "the `no:` that belongs to this question, and skip all that stands under the other one.",
         "The first question of the second patient: 105 is at most 106.",
     ),
     options=tuple("".join(letters) for letters in itertools.product("bm", repeat=3)),
