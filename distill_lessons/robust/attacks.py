@@ -253,7 +253,8 @@ def _back(changed: Tensor, x: Tensor, eps: float, bounds: tuple[float, float]) -
 def random_start(x: Tensor, eps: float, *, seed: int) -> Tensor:
     """Return uniform numbers from -eps to eps, shaped like x: where PGD may start.
 
-    Added to the images they are also the control of every attack: as large, and without aim.
+    The control of an attack, as large and without aim, is ``eps`` times their signs: they
+    themselves are half as large on average.
 
     Raises:
         TypeError: if x is no tensor, or a number is not one.
