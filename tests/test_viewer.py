@@ -186,6 +186,13 @@ def test_maps_share_one_symmetric_scale_and_stand_beside_their_image() -> None:
     assert [ax.get_title() for ax in axes[0]] == ["image", "cat", "dog"]
 
 
+def test_colours_may_end_before_the_largest_attribution_which_is_told_all_the_same() -> None:
+    maps = np.array([[[7.0, 1.0, -1.0]]])
+    axes = plots.attribution_maps(maps, ["m"], title="t", limit=1.0)
+    assert axes[0, 0].images[0].get_clim() == (-1.0, 1.0)
+    assert "largest 7 in row 0, column 0" in axes[0, 0].figure.get_label()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -193,8 +200,9 @@ def test_maps_share_one_symmetric_scale_and_stand_beside_their_image() -> None:
         ({"maps": np.full((2, 2, 3), np.nan)}, "maps holds NaN or infinite attributions"),
         ({"images": X}, "images has 2 entries for 1 rows of maps"),
         ({"rows": ["a", "b"]}, "rows has 2 entries for 1 rows of maps"),
+        ({"limit": 0.0}, "limit=0.0 leaves no scale; give the attribution at its end, > 0"),
     ],
-    ids=["titles", "NaN", "images", "rows"],
+    ids=["titles", "NaN", "images", "rows", "limit"],
 )
 def test_maps_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:
     given = {"maps": np.ones((2, 2, 3)), "titles": NAMES, "title": "t"} | change

@@ -95,8 +95,9 @@ def beside_controls(
     """Compare one model with several others, so that each number stands beside its controls.
 
     Controls that give the number for a student its meaning: the teacher itself under another
-    background (as high as it gets), a second teacher, another teacher's student, and the teacher
-    with random weights (as low as it gets): see `randomisation.randomised`.
+    background (by how much the explainer's own choice moves it; a student explained against the
+    same background may come nearer), a second teacher, another teacher's student, and the teacher
+    with random weights (nothing learnt), see `randomisation.randomised`.
 
     Args:
         reference: the model that all others are compared with; see `others`.

@@ -93,6 +93,7 @@ def attribution_maps(
     label: str = "attribution (logits)",
     regions: Any = None,
     marks: int = 3,
+    limit: float | None = None,
 ) -> np.ndarray:
     """Draw attribution maps in a grid, all on one symmetric scale with one colour bar.
 
@@ -106,12 +107,15 @@ def attribution_maps(
         label: what is drawn, with its unit.
         regions: see `attribution_panel`.
         marks: see `attribution_panel`.
+        limit: where the colours end, by default at the largest attribution. What lies beyond is
+            drawn at the end, so that one large attribution does not bleach all others.
 
     Returns:
         The Axes, shape `(R, M)`, or `(R, M + 1)` with images.
 
     Raises:
-        ValueError: if maps, titles, images or rows do not fit, or a map is not finite.
+        ValueError: if maps, titles, images or rows do not fit, a map is not finite, or limit is not
+            positive.
     """
     grid = np.asarray(maps, dtype=np.float64)
     grid = grid[None] if grid.ndim == 3 else grid
@@ -134,7 +138,10 @@ def attribution_maps(
         figsize=(max(4.5, 1.75 * n_columns + 1.0), 1.75 * n_rows + 0.75),
         squeeze=False,
     )
-    limit = float(np.abs(grid).max()) or 1.0
+    largest = float(np.abs(grid).max()) or 1.0
+    limit = largest if limit is None else limit
+    if not limit > 0:
+        raise ValueError(f"limit={limit} leaves no scale; give the attribution at its end, > 0.")
     for r, row in enumerate(grid):
         if pictures is not None:
             _picture(axes[r, 0], pictures[r])
@@ -147,7 +154,8 @@ def attribution_maps(
     for ax, text in zip(axes[0], ["image"] * first + list(titles), strict=True):
         ax.set_title(text, fontsize=11, fontweight="normal", loc="center")
     label = label.replace(" (", "\n(") if n_rows == 1 else label  # no longer than the bar
-    bar = figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9)
+    bar = figure.colorbar(shown, ax=axes[:, first:], label=label, shrink=0.9,
+                          extend="both" if largest > limit else "neither")  # fmt: skip
     if grid.min() >= 0:
         bar.ax.set_ylim(0, limit)  # no colours that no map has
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")

@@ -15,7 +15,7 @@ exercise = Exercise(
     hints=(
         "SHAP shares out what changes between the image and the background. What changes in the "
         "corner?",
-        "Remember the dummy axiom: what does a player get that changes nothing?",
+        "Remember the dummy axiom of lesson 06: what does a player get that changes nothing?",
     ),
     options=NINE,
 )

@@ -122,9 +122,9 @@ from distill_lessons.explain import similarity
 
 
 # Every shift from 1 to N − 1 sets each image beside another one; together they are all pairs.
-# On the digits the control is near zero, since most pairs are of two classes. With another image of
-# the *same* class, b[mate], a part of the agreement remains: 0.40 of 0.99. There is something
-# like a map of a class.
+# With deep SHAP the second mean is near zero by construction: x explained against b is minus b
+# explained against x. Harder to pass is another image of the *same* class, b[mate]: 0.40 of 0.99
+# remain there, but about as much between two maps of one net that has learned nothing.
 def this_image(a, b):
     others = [similarity.cosine(a, np.roll(b, shift, axis=0)).mean() for shift in range(1, len(a))]
     return similarity.cosine(a, b).mean() - np.mean(others)
