@@ -13,7 +13,7 @@ exercise = Exercise(
     minutes=5,
     points=2,
     hints=(
-        "Which rows of the table need images to leave a hospital, and which need answers only?",
+        "Which of the three needs images to leave a hospital, and which need answers only?",
         "A soft target is computed from a net that has seen the patients. What would have to be "
         "shown before one may say that nothing of them is in it?",
     ),
@@ -24,14 +24,14 @@ exercise = Exercise(
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# The pooled net is better, but it needs the images in one place, which is what the hospitals may
+# A pooled net would be better, but needs the images in one place, which is what the hospitals may
 # not do. Of the rest the student of the eight wins against the best single hospital by far. Its
 # targets come from nets that were trained on patients, though: that no image was sent is no proof
 # that nothing of an image can be found out. A membership attack measures it.
 eight_hospitals = "b1"
 
 _POOL = (
-    "The pooled net is the best, and it needs all images in one place. That is what may not be "
+    "A pooled net would be the best, and it needs all images in one place. That is what may not be "
     "done here."
 )
 _BEST = (
