@@ -326,7 +326,7 @@ def test_claims_are_made_from_their_records(
     monkeypatch.setenv("DISTILL_STRICT", "0")
     ledger.claim_all(folder)
     said = capsys.readouterr().out
-    assert said.count("does not hold here") == 2
+    assert [said.count(words) for words in ("does not hold here", "cannot tell here")] == [1, 1]
     assert "+4.5 points" in said
     monkeypatch.setenv("DISTILL_STRICT", "1")
     with pytest.raises(ClaimFailed):

@@ -281,9 +281,27 @@ def test_a_claim_with_an_interval_is_drawn_and_an_exact_one_is_a_grey_line() -> 
 def test_claims_in_a_row_become_one_finding_that_says_which_line_fails() -> None:
     both = html_of(WON, LOST)
     assert both.count("<svg") == 2
-    assert "✗ Finding: 1 of 2 lines do not hold here." in both
+    assert "? Finding: 1 of 2 lines cannot tell here." in both
     assert "✓ It wins." in both
-    assert "✗ It wins more." in both
+    assert "? It wins more." in both
+    worse = Claim("It wins much more.", WON.effect, 0.2, None)
+    all_three = html_of(WON, LOST, worse)
+    assert "✗ Finding: 1 of 3 lines do not hold here, 1 of 3 lines cannot tell here." in all_three
+    assert "✗ It wins much more." in all_three
+
+
+def test_an_interval_that_has_the_bound_inside_is_not_said_to_fail() -> None:
+    assert str(LOST).endswith("verdict:  cannot tell here")
+    assert "? Finding: cannot tell here." in html_of(LOST)
+    worse = Claim("It wins much more.", WON.effect, 0.2, None)
+    assert str(worse).endswith("verdict:  does not hold here")
+    assert "✗ Finding does not hold here." in html_of(worse)
+    unknown = Claim("Exact.", Effect(math.nan, math.nan, math.nan), 3, None)
+    assert "? Check: cannot tell here." in html_of(unknown)
+    assert str(unknown).endswith("cannot tell here")
+
+
+def test_each_line_of_a_finding_is_data() -> None:
     assert [data["holds"] for data in Shown((WON, LOST))._repr_mimebundle_()[MIME]] == [True, False]
 
 

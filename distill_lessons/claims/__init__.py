@@ -1,9 +1,10 @@
 """Effects with intervals, and claims that can fail.
 
 A *claim* is a sentence of the prose together with the number that was measured for it and the bound
-that the number must respect. Learning, it says "holds" or "does not hold here"; under test
-(``DISTILL_STRICT=1``) one that does not hold raises. A claim with an interval is shown as a
-*finding*, an exact one as a *check*. Knows nothing about models or training.
+that the number must respect. Learning, it says "holds", "does not hold here", or, where the bound
+lies inside the interval, "cannot tell here"; under test (``DISTILL_STRICT=1``) all but the first
+raise. A claim with an interval is shown as a *finding*, an exact one as a *check*. Knows nothing
+about models or training.
 """
 
 from distill_lessons.claims.effects import UNITS, Effect, mean_effect, rounded, share_effect

@@ -9,8 +9,11 @@ from distill_lessons import page
 from distill_lessons.claims.effects import UNITS
 
 if TYPE_CHECKING:
-    from distill_lessons.claims.statements import Claim
+    from distill_lessons.claims.statements import Claim, Verdict
 
+SAID = {"fails": "does not hold here", "open": "cannot tell here"}
+SIGNS = {"holds": "✓", "fails": "✗", "open": "?"}
+TONES: dict[str, page.Tone] = {"holds": "good", "fails": "bad", "open": "nearly"}
 # Executed notebooks carry claims as data under this type, a list of `Claim.stored` for each output.
 MIME = "application/vnd.distill-lessons.claim+json"
 
@@ -33,14 +36,25 @@ class Shown:
         found = [made for made in self.claims if not made.exact]
         parts = [_check(made) for made in self.claims if made.exact]
         if found:
-            broken = sum(not made.holds for made in found)
-            head = "✓ Finding." if not broken else "✗ Finding does not hold here."
-            if broken and len(found) > 1:
-                head = f"✗ Finding: {broken} of {len(found)} lines do not hold here."
-            signs = ["" if len(found) == 1 else "✓ " if made.holds else "✗ " for made in found]
+            verdicts = [made.verdict for made in found]
+            worst = max(verdicts, key=["holds", "open", "fails"].index)
+            head = _head("Finding", worst)
+            if worst != "holds" and len(found) > 1:
+                counted = [
+                    f"{verdicts.count(verdict)} of {len(found)} lines {words}"
+                    for verdict, words in (("fails", "do not hold here"), ("open", SAID["open"]))
+                    if verdict in verdicts
+                ]
+                head = f"{SIGNS[worst]} Finding: {', '.join(counted)}."
+            signs = ["" if len(found) == 1 else f"{SIGNS[verdict]} " for verdict in verdicts]
             lines = [_line(made, sign) for made, sign in zip(found, signs, strict=True)]
-            parts.insert(0, page.panel("bad" if broken else "good", head, lines))
+            parts.insert(0, page.panel(TONES[worst], head, lines))
         return "".join(parts)
+
+
+def _head(kind: str, verdict: Verdict) -> str:
+    said = {"holds": "", "fails": f" {SAID['fails']}", "open": f": {SAID['open']}"}[verdict]
+    return f"{SIGNS[verdict]} {kind}{said}."
 
 
 def _check(made: Claim) -> str:
@@ -48,7 +62,7 @@ def _check(made: Claim) -> str:
     if made.holds:
         return page.quiet(f"✓ Check: {page.prose(f'{made.statement} {numbers}')}")
     words = f"{made.statement} {numbers} {made.elsewhere}".rstrip()
-    return page.box("bad", "✗ Check does not hold here.", page.prose(words))
+    return page.box(TONES[made.verdict], _head("Check", made.verdict), page.prose(words))
 
 
 def _line(made: Claim, sign: str) -> tuple[str, str, str]:
@@ -60,8 +74,6 @@ def _line(made: Claim, sign: str) -> tuple[str, str, str]:
     )
     words = f"Measured: {effect}. Needed: {made.condition}."
     value, low, high = (factor * end for end in (effect.value, effect.low, effect.high))
-    picture = page.interval_bar(
-        value, low, high, bounds, tone="good" if made.holds else "bad", words=words
-    )
+    picture = page.interval_bar(value, low, high, bounds, tone=TONES[made.verdict], words=words)
     below = f"{words} {made.elsewhere}".rstrip()
     return sign + page.prose(made.statement), picture, page.prose(below)

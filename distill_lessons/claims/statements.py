@@ -11,7 +11,7 @@ import numpy as np
 
 from distill_lessons import page, settings
 from distill_lessons.claims.effects import UNITS, Effect
-from distill_lessons.claims.showing import Shown
+from distill_lessons.claims.showing import SAID, Shown
 from distill_lessons.course import atlas
 
 Verdict = Literal["holds", "fails", "open"]
@@ -74,7 +74,9 @@ class Claim:
 
     def __str__(self) -> str:
         """Return the statement, the measurement and the verdict."""
-        verdict = "holds" if self.holds else f"does not hold here. {self.elsewhere}".rstrip(". ")
+        verdict = "holds"
+        if not self.holds:
+            verdict = f"{SAID[self.verdict]}. {self.elsewhere}".rstrip(". ")
         if self.exact:
             numbers = f"measured {self.effect}, needed {self.condition}"
             return f"Check: {self.statement} ({numbers}): {verdict}"
