@@ -346,8 +346,9 @@ def test_a_way_out_without_return_is_named():
 def test_rounding_is_not_called_an_error():
     """What is typed to four digits, or computed in single precision another way, is exact."""
     ignorance = catalogue.exercise("01", "loss_of_ignorance")
-    assert ignorance.judge(math.log(20)).text == "Exact."
-    assert ignorance.judge(2.996).text == "Exact to four digits."
+    assert ignorance.judge(math.log(50)).text == "Exact."
+    assert ignorance.judge(3.912).text == "Exact to four digits."
+    assert ignorance.judge(4).state == "not yet"  # a round guess is no answer
     softmax = catalogue.exercise("02", "temperature_softmax")
     by_logsumexp = softmax.judge(lambda z, T: (z / T - (z / T).logsumexp(1, keepdim=True)).exp())
     assert by_logsumexp.state == "correct"

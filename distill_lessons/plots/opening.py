@@ -42,7 +42,7 @@ def two_answers(
         for bar in class_bars(ax, row, classes):
             bar.set_color(ROLES[role].color)
         ax.set_title(name, fontsize=12, fontweight="normal", loc="center")
-        ax.set(xlabel="", ylabel="probability" if ax is axes[1] else "")
+        ax.set_ylabel("probability" if ax is axes[1] else "")
         seen = int((row >= VISIBLE).sum())
         wording.note(figure, f"{name}: {seen} of {len(row)} classes with 1 % or more.")
     return np.asarray(axes)

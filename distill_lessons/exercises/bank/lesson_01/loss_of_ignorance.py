@@ -23,20 +23,20 @@ import math
 
 from distill_lessons.exercises.parts import Judging, Mistake
 
-# The right class has the probability 1/20, so each image costs -log(1/20) = log 20 nats. A first
+# The right class has the probability 1/50, so each image costs -log(1/50) = log 50 nats. A first
 # training loss far above the log of the number of classes means that something is wrong before
 # training has begun: labels shifted, inputs not scaled, weights far too large.
-loss_of_ignorance = math.log(20)  # 2.996
+loss_of_ignorance = math.log(50)  # 3.912
 
 judging = Judging(
     mistakes=(
-        Mistake("bits", math.log2(20), "That is in bits. Nats take the natural logarithm."),
+        Mistake("bits", math.log2(50), "That is in bits. Nats take the natural logarithm."),
         Mistake(
-            "log10", math.log10(20), "That is the decimal logarithm; nats take the natural one."
+            "log10", math.log10(50), "That is the decimal logarithm; nats take the natural one."
         ),
-        Mistake("sign", -math.log(20), "A cross-entropy is never negative: −log, of a number < 1."),
-        Mistake("probability", 0.05, "That is the probability of the right class, not its loss."),
-        Mistake("error", 0.95, "That is the share of wrong guesses; the loss is a logarithm."),
-        Mistake("ten classes", math.log(10), "That is the loss for 10 classes; here are 20."),
+        Mistake("sign", -math.log(50), "A cross-entropy is never negative: −log, of a number < 1."),
+        Mistake("probability", 0.02, "That is the probability of the right class, not its loss."),
+        Mistake("error", 0.98, "That is the share of wrong guesses; the loss is a logarithm."),
+        Mistake("ten classes", math.log(10), "That is the loss for 10 classes; here are 50."),
     )
 )
