@@ -68,6 +68,7 @@ def waterfall(
         ax.set(ylabel=ylabel, xlim=(-0.5, steps - 0.5))
         ax.set_title(name, fontsize=11, fontweight="normal")
         drawn.append(ax)
+    drawn[-1].set_xlabel("pieces of the image, in their order of arrival")
     # One scale for all orders, with room for the numbers at the steps.
     every = np.concatenate([np.asarray(way, dtype=float) for way in values.values()])
     drawn[0].set_ylim(every.min() - 0.06 * np.ptp(every), every.max() + 0.2 * np.ptp(every) + 1e-9)

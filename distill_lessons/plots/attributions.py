@@ -189,6 +189,9 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
             ax.figure, wording.of_curve(f"{method} (%)", mean.index.tolist(), mean.tolist())
         )
     ax.axvline(exact_rows, color="#333333", lw=1.2, ls="--")
+    across = ax.get_yaxis_transform()  # x from 0 to 1, y in per cent
+    ax.hlines(100, 0, 1, transform=across, color="#333333", lw=1.2, ls=":")
+    ax.text(0.6, 100, "a map of zeros", transform=across, ha="center", va="bottom", fontsize=11)
     ax.annotate(
         "exact: error 0",
         (exact_rows, 0.98),
@@ -198,12 +201,13 @@ def error_against_cost(table: pd.DataFrame, title: str, *, exact_rows: float) ->
         ha="right",
         va="top",
         rotation=90,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},  # it crosses the line at 100
     )
     ax.set(
         xscale="log",
         yscale="log",
         xlabel="rows through the model, per image",
-        ylabel="relative error (%; a map of zeros: 100)",
+        ylabel="relative error (%)",
         title=title,
     )
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -224,18 +228,21 @@ def _label_ends(ax: Axes, ends: list[tuple[float, float, str, str, bool]]) -> No
     drawn = np.concatenate(
         [_along(*np.array(one.get_data())) for one in ax.lines[:-1]]
     )  # last: exact values
-    placed: list[tuple[float, float]] = []
+    letter = 0.0105 * np.ptp(np.log(ax.get_xlim()))  # the width of a letter, on the other axis
+    placed: list[tuple[float, float, float]] = []
 
-    def free(x: float, at: float) -> bool:
-        over = np.abs(drawn - (np.log(x), at)) < (np.log(10), 0.6 * line)
-        over[:, 0] &= drawn[:, 0] > np.log(x) + 0.02  # a name begins at its mark
-        beside = [other for where, other in placed if 0.1 < where / x < 10]
-        return not over.all(1).any() and all(abs(at - other) >= line for other in beside)
+    def free(left: float, right: float, at: float) -> bool:
+        over = (drawn[:, 0] > left + 0.02) & (drawn[:, 0] < right)  # a name begins at its mark
+        over &= np.abs(drawn[:, 1] - at) < 0.6 * line
+        beside = [other for start, end, other in placed if start < right and left < end]
+        clear = not over.any() and at - 0.5 * line > np.log(bottom)
+        return clear and all(abs(at - other) >= line for other in beside)
 
     for x, y, name, colour, single in sorted(ends, key=lambda end: end[1]):
-        places = np.log(y) + line * np.array([0.8, -0.8, 1.6, -1.6] if single else [0, 1, 2, -1])
-        at = next((place for place in places if free(x, place)), places[0])
-        placed.append((x, at))
+        places = np.log(y) + line * np.array([-0.8, 0.8, -1.6, 1.6] if single else [0, 1, 2, -1])
+        left, right = np.log(x), np.log(x) + letter * max(1, len(name) + (-1 if single else 1))
+        at = next((place for place in places if free(left, right, place)), places[0])
+        placed.append((left, right, at))
         ax.annotate(
             name, (x, np.exp(at)), xytext=(-5 if single else 9, 0), textcoords="offset points",
             va="center", color=colour, fontsize=11,

@@ -48,9 +48,9 @@ exercise = Exercise(
     title="Find the bug: a net that deep SHAP gets wrong",
     kind="bug",
     given=GIVEN,
-    difficulty="medium",
+    difficulty="easy",
     importance="high",
-    minutes=5,
+    minutes=3,
     points=2,
     hints=(
         "Ask the linter: `checks.check_explainable(build_net([...]), shape)` names the layer.",

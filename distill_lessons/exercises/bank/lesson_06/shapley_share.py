@@ -45,12 +45,11 @@ exercise = Exercise(
     minutes=12,
     points=3,
     hints=(
-        "Two loops: over the sizes from 0 to n − 1, and over the coalitions of that size among "
-        "the *other* players.",
-        "`itertools.combinations(others, size)` gives these coalitions as tuples; `(*S, r)` is "
-        "one of them with r.",
-        "The weight is `factorial(size) * factorial(n - size - 1) / factorial(n)`, with "
-        "`from math import factorial`. It multiplies what r brings, not what is there.",
+        "The weight counts orders of arrival: the `size` players of S first, then r, then the "
+        "rest. How many are the rest, and in how many orders can they come?",
+        "What r brings is what the coalition is worth with r less what it is worth without r.",
+        "The weight is `factorial(size) * factorial(n - size - 1) / factorial(n)`; the gain ends "
+        "with the value of `S` alone.",
     ),
     cases=_games,
     not_by=(shapley.shapley_of_game,),
