@@ -60,6 +60,7 @@ def test_few_labels(monkeypatch: pytest.MonkeyPatch, soft: float, first: str) ->
         "hard_by_size": {50: accuracies(0.8), 1000: accuracies(0.95)},
         "gain": points(100 * (soft - 0.8)),
         "everything": points(0.0),
+        "T": 4.0,
         "of_teachers": accuracies(0.97),
     }
     title, words = redrawn(monkeypatch, "04-code-12", given, start="", end="")

@@ -18,8 +18,8 @@ def _accuracies(seed: int) -> list[Case]:
     by_hand = torch.tensor([0.90, 0.92, 0.94]), torch.tensor([0.88, 0.91, 0.91])
     return [
         Case("a = [0.90, 0.92, 0.94], b = [0.88, 0.91, 0.91], t = 4.303", (*by_hand, 4.303)),
-        Case("ten seeds, t = 2.262", (a, b, 2.262)),
-        Case("five seeds, a loses, t = 2.776", (five[0] - 0.1, five[1], 2.776)),
+        Case("ten repeats, t = 2.262", (a, b, 2.262)),
+        Case("five repeats, a loses, t = 2.776", (five[0] - 0.1, five[1], 2.776)),
     ]
 
 
@@ -31,11 +31,11 @@ exercise = Exercise(
     minutes=8,
     points=2,
     hints=(
-        "`d` is one difference per seed, a minus b. From there on a and b are not needed.",
-        "How far single seeds scatter is the standard deviation of d. How sure their mean is gets "
-        "better with more seeds: divide by the root of their number.",
+        "`d` is one difference per repeat, a minus b. From there on a and b are not needed.",
+        "How far single repeats scatter is the standard deviation of d. How sure their mean is "
+        "gets better with more repeats: divide by the root of their number.",
         "`d.std()` of a tensor divides by n − 1, as it should; NumPy's divides by n unless you say "
-        "`ddof=1`. There are `len(d)` seeds.",
+        "`ddof=1`. There are `len(d)` repeats.",
     ),
     cases=_accuracies,
     not_by=(claims.mean_effect,),
@@ -81,20 +81,20 @@ judging = Judging(
         Mistake(
             "unpaired",
             _unpaired,
-            "You computed the spreads of a and b separately and added them. A seed that is easy "
+            "You computed the spreads of a and b separately and added them. A repeat that is easy "
             "for one is easy for the other too: take the differences first, then their spread.",
         ),
         Mistake(
             "standard deviation",
             _interval(lambda d, t: t * d.std(ddof=1)),
-            "That is how far single seeds scatter. How sure the mean is gets better with more "
-            "seeds: use the standard error.",
+            "That is how far single repeats scatter. How sure the mean is gets better with more "
+            "repeats: use the standard error.",
         ),
         Mistake(
             "standard deviation, n for n - 1",
             _interval(lambda d, t: t * d.std()),
             "Two things are off: your standard deviation divides by n, and it says how far single "
-            "seeds scatter. Use the standard error of the mean.",
+            "repeats scatter. Use the standard error of the mean.",
         ),
         Mistake(
             "n for n - 1",
@@ -131,7 +131,7 @@ judging = Judging(
         Mistake(
             "two for t",
             _interval(lambda d, t: 1.96 * stats.sem(d)),
-            "1.96 is right for very many seeds. With few the interval must be wider: use t.",
+            "1.96 is right for very many repeats. With few the interval must be wider: use t.",
         ),
         Mistake(
             "b minus a",
@@ -149,7 +149,7 @@ judging = Judging(
 # ==== Solution ====================================================================================
 
 
-# What a seed does to both, an easy draw of images or a lucky start, cancels in the difference.
+# What a repeat does to both, an easy draw of images or a lucky start, cancels in the difference.
 # The spread that is left belongs to the effect; over the root of n it is the standard error.
 def paired_interval(a, b, t):
     d = a - b
