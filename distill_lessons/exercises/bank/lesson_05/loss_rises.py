@@ -35,8 +35,10 @@ exercise = Exercise(
     points=2,
     hints=(
         "The loss before the shuffle needs the model, the images and the labels, and no loop.",
-        "`cross_entropy(model(x), y)` is the loss before; y stays with its images afterwards too.",
-        "`mixed[order, j]` is feature j of the images that `order` names.",
+        "The line that fills `rises` computes the loss afterwards. What has to be in its place for "
+        "the loss before? The labels stay with their images in both.",
+        "`order` says for each image which image to take from, as in exercise 1. So `order` picks "
+        "rows; which column do you need?",
     ),
     cases=_labelled,
     ask=watched,

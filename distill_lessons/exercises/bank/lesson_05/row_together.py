@@ -1,4 +1,4 @@
-"""Find the bug: a row torn apart."""
+"""Find the bug: shuffle a row."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def row_together(x, group, seed):
 """
 
 exercise = Exercise(
-    title="Find the bug: a row torn apart",
+    title="Find the bug: shuffle a row",
     kind="bug",
     given=GIVEN,
     difficulty="medium",
