@@ -614,6 +614,39 @@ def test_without_locks_everyone_ends_with_a_whole_copy(
         assert [n for n in names(root) if n != "MNIST" and not n.endswith(".lock")] == []
 
 
+def test_who_comes_second_to_set_a_damaged_file_aside_keeps_it_and_the_whole_one(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """Without locks another kernel may do all of it while this one is about to begin."""
+    folder = tiny_mnist.write(tmp_path / "data", {**CONTENT, TRAIN_X: b"the user's"})
+    for who in ("first", "second"):
+        tiny_mnist.write(tmp_path / who)
+    [file] = [f for f in tiny_mnist.source().files if f.path.endswith(TRAIN_X)]
+    link, seen = os.link, []
+
+    def overtaken(old: Path, new: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        fetch._place(file, tmp_path / "first", tmp_path / "data")
+        try:
+            link(old, new)
+        finally:
+            seen.append(file.problem(tmp_path / "data"))
+
+    monkeypatch.setattr(os, "link", overtaken)
+    replace = Path.replace
+
+    def watched(old: Path, new: Path) -> Path:
+        assert old.parent != folder, "for a moment there is nothing under the final name"
+        return replace(old, new)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    fetch._place(file, tmp_path / "second", tmp_path / "data")
+    assert seen == [""]
+    assert_whole(tmp_path / "data", f"{TRAIN_X}.damaged")
+    assert (folder / f"{TRAIN_X}.damaged").read_bytes() == b"the user's"
+    assert capsys.readouterr().out.count("it is kept as") == 1
+
+
 def test_a_lock_that_is_never_given_back_is_named(tmp_path: Path, monkeypatch, capsys) -> None:
     import filelock
 

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import gzip
 import http.client
+import itertools
 import os
 import shutil
 import tarfile
@@ -234,21 +235,32 @@ def _place(file: File, staging: Path, root: Path) -> None:
         return  # another kernel was first
     target.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(target):
-        _keep_aside(target)
+        _keep_aside(target, file)
     (staging / file.path).replace(target)
 
 
-def _keep_aside(target: Path) -> None:
-    aside, number = target.with_name(f"{target.name}.damaged"), 1
-    while os.path.lexists(aside):
-        number += 1
-        aside = target.with_name(f"{target.name}.damaged-{number}")
-    try:
-        os.link(target, aside)  # so that there is never nothing, should somebody read meanwhile
-    except OSError:  # a folder, or a file system without links
-        with contextlib.suppress(FileNotFoundError):
-            target.replace(aside)
-    print(f"{target} was damaged; it is kept as {aside.name}.")
+def _keep_aside(target: Path, file: File) -> None:
+    """Give what stands in a file's place another name, unless it is whole by now.
+
+    Without locks another kernel may do the same at any moment: a name is taken only where nobody
+    has it yet, and what was taken may turn out to be what the other one has just put there.
+    """
+    for number in itertools.count(1):
+        aside = target.with_name(f"{target.name}.damaged" + (f"-{number}" if number > 1 else ""))
+        if os.path.lexists(aside):
+            continue
+        try:
+            os.link(target, aside)  # so that there is never nothing, should somebody read meanwhile
+        except FileExistsError:
+            continue
+        except OSError:  # a folder, or a file system without links
+            with contextlib.suppress(FileNotFoundError):
+                target.replace(aside)
+        break
+    if aside.is_file() and file.is_published(aside.read_bytes()):
+        aside.unlink()
+    else:
+        print(f"{target} was damaged; it is kept as {aside.name}.")
 
 
 def _not_found(source: Source, root: Path, problems: list[str], why: str) -> FileNotFoundError:
