@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nbval import kernel as nbval_kernel
 
 from distill_lessons.course.lessons import absolute_paths
 from distill_lessons.course.running import first_line
@@ -17,6 +20,7 @@ ROOT = Path(__file__).parent
 
 
 def pytest_configure() -> None:
+    nbval_kernel.start_new_kernel = twice(nbval_kernel.start_new_kernel)
     # Before any kernel starts: kernels inherit this process's environment.
     for name in [name for name in os.environ if name.startswith("DISTILL_")]:
         if name not in PASSED_ON:
@@ -38,6 +42,18 @@ def pytest_configure() -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         # Threads of tests that run side by side slow each other down many times over.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def twice(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Start another kernel where the first one dies: `running._started` says why it may."""
+
+    def started(*args: Any, **options: Any) -> Any:
+        try:
+            return start(*args, **options)
+        except RuntimeError:
+            return start(*args, **options)
+
+    return started
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

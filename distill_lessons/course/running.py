@@ -5,15 +5,19 @@ Knows notebooks as cells. Knows nothing about what a lesson teaches or how the r
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distill_lessons import files
 from distill_lessons.course.lessons import unused
+
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
 
 INTERRUPTED = "interrupted"
 
@@ -92,9 +96,6 @@ def execute(
         Ctrl-C.
     """
     import nbformat
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     start = time.perf_counter()
@@ -109,19 +110,12 @@ def execute(
     cells = [(i, c) for i, c in enumerate(notebook.cells) if _runs(c)]
     for _, cell in cells:
         cell.outputs, cell.execution_count = [], None  # a stored output is not this run's
-    # No kernel folders: "python3" is then ipykernel's own, run by sys.executable, whatever kernels
-    # are registered on this machine under that name.
-    specs = KernelSpecManager(kernel_dirs=[])
-    manager = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=specs, transport_encryption=encryption()
-    )
-    client = NotebookClient(notebook, km=manager, timeout=timeout, shutdown_kernel="immediate")
-    client.reset_execution_trackers()
     done = 0
     failure: Failure | None = None
     on_cell(0, len(cells))
     try:
-        with client.setup_kernel(env=dict(env), cwd=str(lesson.parent), cleanup_kc=True):
+        with contextlib.ExitStack() as stack:
+            client = _started(stack, notebook, timeout, env=dict(env), cwd=str(lesson.parent))
             for index, cell in cells:
                 client.execute_cell(cell, index, execution_count=done + 1)
                 done += 1
@@ -145,6 +139,41 @@ def execute(
         failure = _failure(cells, done, f"{type(error).__name__}: {_one_line(error)}")
     seconds = time.perf_counter() - start
     return Result(lesson, notebook, seconds, done, len(cells), failure)
+
+
+def _started(
+    stack: contextlib.ExitStack, notebook: Any, timeout: float | None, **options: Any
+) -> NotebookClient:
+    """Return the client of a new kernel, which ends with `stack`.
+
+    A kernel is told ports that are free, and takes them when it is up, a second or more later. On a
+    busy machine another program may have one of them by then, and the kernel dies: a second one is
+    started.
+
+    Raises:
+        RuntimeError: if that one dies too.
+    """
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
+    # No kernel folders: "python3" is then ipykernel's own, run by sys.executable, whatever kernels
+    # are registered on this machine under that name.
+    specs = KernelSpecManager(kernel_dirs=[])
+    for last in (False, True):
+        manager = AsyncKernelManager(
+            kernel_name="python3", kernel_spec_manager=specs, transport_encryption=encryption()
+        )
+        client = NotebookClient(notebook, km=manager, timeout=timeout, shutdown_kernel="immediate")
+        client.reset_execution_trackers()
+        try:
+            stack.enter_context(client.setup_kernel(cleanup_kc=True, **options))
+        except RuntimeError:
+            if last:
+                raise
+        else:
+            break
+    return client
 
 
 def encryption() -> str:

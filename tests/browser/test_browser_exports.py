@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from html.parser import HTMLParser
 from pathlib import Path
-from unittest import mock
 
 import nbformat
 import pytest
 from browsing import browser_page
-from nbclient import NotebookClient
 from nbconvert import HTMLExporter, SlidesExporter
+from small_course import write
+
+from distill_lessons.course import running
 
 CAPTION = "A line that rises from 1 to 3 & stays <there>."
 CELLS = (
@@ -27,13 +28,13 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def executed() -> nbformat.NotebookNode:
+def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     """A notebook as it is stored: executed without a person before it."""
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    with mock.patch.dict(os.environ, {"DISTILL_LIVE": "0", "DISTILL_RECORD": "0"}):
-        NotebookClient(notebook, kernel_name="python3", timeout=180).execute()
-    return notebook
+    lesson = write(tmp_path_factory.mktemp("exports"), "99_made", *CELLS)
+    env = os.environ | {"DISTILL_LIVE": "0", "DISTILL_RECORD": "0"}
+    result = running.execute(lesson, env=env, timeout=180)
+    assert result.failure is None, result.failure
+    return result.notebook
 
 
 class Pictures(HTMLParser):
