@@ -147,6 +147,10 @@ def test_bands_show_the_median_and_the_middle_eighty() -> None:
     assert (edges.min(), edges.max()) == pytest.approx((1, 9))
     said = [text.get_text() for text in ax.get_legend().get_texts()]
     assert said == ["all", "the middle 80 of 100"]
+    two = {"all": (values, "teacher"), "none": (values, "student")}
+    ax = plots.bands([1, 10], two, "t", xlabel="x", ylabel="y")
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert said == ["all", "the middle 80 of 100", "none"]
 
 
 def test_pairs_join_the_values_of_a_seed() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from distill_lessons import page
 from distill_lessons.claims.effects import UNITS
+from distill_lessons.course.atlas import MARKS
 
 if TYPE_CHECKING:
     from distill_lessons.claims.statements import Claim, Verdict
 
 SAID = {"fails": "does not hold here", "open": "cannot tell here"}
-SIGNS = {"holds": "✓", "fails": "✗", "open": "?"}
 TONES: dict[str, page.Tone] = {"holds": "good", "fails": "bad", "open": "nearly"}
 # Executed notebooks carry claims as data under this type, a list of `Claim.stored` for each output.
 MIME = "application/vnd.distill-lessons.claim+json"
@@ -45,8 +45,8 @@ class Shown:
                     for verdict, words in (("fails", "do not hold here"), ("open", SAID["open"]))
                     if verdict in verdicts
                 ]
-                head = f"{SIGNS[worst]} Finding: {', '.join(counted)}."
-            signs = ["" if len(found) == 1 else f"{SIGNS[verdict]} " for verdict in verdicts]
+                head = f"{MARKS[worst]} Finding: {', '.join(counted)}."
+            signs = ["" if len(found) == 1 else f"{MARKS[verdict]} " for verdict in verdicts]
             lines = [_line(made, sign) for made, sign in zip(found, signs, strict=True)]
             parts.insert(0, page.panel(TONES[worst], head, lines))
         return "".join(parts)
@@ -54,7 +54,7 @@ class Shown:
 
 def _head(kind: str, verdict: Verdict) -> str:
     said = {"holds": "", "fails": f" {SAID['fails']}", "open": f": {SAID['open']}"}[verdict]
-    return f"{SIGNS[verdict]} {kind}{said}."
+    return f"{MARKS[verdict]} {kind}{said}."
 
 
 def _check(made: Claim) -> str:

@@ -87,13 +87,14 @@ def bands(
         limits: name to height of a horizontal line.
     """
     _, ax = plt.subplots()
-    for name, (values, style) in groups.items():
+    for number, (name, (values, style)) in enumerate(groups.items()):
         role = ROLES[style]
         low, middle, high = np.quantile(np.asarray(values), [0.1, 0.5, 0.9], axis=1)  # (M,) each
         ax.plot(
             x, middle, color=role.color, ls=role.linestyle, marker=role.marker, ms=4, label=name
         )
-        ax.fill_between(x, low, high, color=role.color, alpha=0.2, lw=0, label=BAND)
+        said = None if number else BAND  # in the legend once, whatever its colour
+        ax.fill_between(x, low, high, color=role.color, alpha=0.2, lw=0, label=said)
     for name, height in (limits or {}).items():
         ax.axhline(height, color="#333333", ls="--", lw=1.2)
         ax.annotate(name, (x[0], height), xytext=(2, -4), textcoords="offset points", va="top")
