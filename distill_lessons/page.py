@@ -137,7 +137,7 @@ def interval_bar(
         parts.append(f'<circle cx="{at(value)}" cy="{middle}" r="5.5" fill="{hue}"/>')
     return (
         f'<svg role="img" aria-label="{html.escape(words)}" viewBox="0 0 {width} 28" '
-        f'width="{width}" height="28" fill="currentColor" style="max-width:100%">'
+        f'width="{width}" height="28" style="max-width:100%">'
         f"{''.join(parts)}</svg>"
     )
 
