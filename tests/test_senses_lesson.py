@@ -60,13 +60,14 @@ def taught(view: str, z: Tensor | None = None, rows: Tensor | None = None) -> np
     draws, x = drawn(), seen(view)
     how = {} if z is None else {"z_teacher": z, "T": 4.0, "alpha": 0.0}
     rows = draws.spare if rows is None else rows
-    nets = [models.mlp(tuple(x.shape[1:]), K, (32,), seed=s) for s in draws.seeds]
+    starts = [1000 + s for s in draws.seeds]  # apart from their teachers
+    nets = [models.mlp(tuple(x.shape[1:]), K, (32,), seed=s) for s in starts]
     if view in ("sums", "sound"):  # each in units of the images that it learns from
         nets = [
             nn.Sequential(views.Units(x[own]), net) for own, net in zip(rows, nets, strict=True)
         ]
     on = Split(x, draws.pool.y)
-    stacking.fit_many(nets, on, rows=rows, seeds=draws.seeds, steps=STEPS, lr=1e-2, **how)
+    stacking.fit_many(nets, on, rows=rows, seeds=starts, steps=STEPS, lr=1e-2, **how)
     return accuracy(stacking.predict_many(nets, x))
 
 
