@@ -1,7 +1,7 @@
 """Thirteen short programs, each with one fault that is often found, beside the right ones.
 
-They are written plainly, as such programs are, and check nothing of what they are given. All of
-them run to their end and return a number that nobody would stumble over.
+They are written plainly, as such programs are, and check nothing of what they are given. All run
+to their end, and most return a number that nobody would stumble over.
 
 | module | the right program | what is wrong in the others |
 |---|---|---|
