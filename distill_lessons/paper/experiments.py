@@ -17,9 +17,6 @@ from distill_lessons.paper.recipes import OPTIMIZERS, Recipe, rising_and_falling
 from distill_lessons.settings import one_of
 from distill_lessons.tensors import class_labels
 
-# A student of its own teacher's seed would start as rows of that teacher's first layer.
-APART = 1000
-
 
 def build(split: Split, recipe: Recipe, seed: int, n_classes: int) -> nn.Sequential:
     """Return the untrained net of a recipe and a seed, where the images are."""
@@ -79,7 +76,7 @@ def students(
         split: the images.
         z: the logits of each seed's teacher for all of them, ``(S, N, K)``.
         recipes: alike but for T and alpha; none with dropout or jitter.
-        seeds: the teachers', S; a student's initial weights and order have one `APART` from it.
+        seeds: of initial weights and orders; S.
         rows: which images are the transfer set, ``(n,)``; by default all.
 
     Returns:
@@ -98,8 +95,7 @@ def students(
             "trained on the images as their teacher saw them; use `teachers` for such nets."
         )
     rows = torch.arange(len(split)) if rows is None else rows.cpu()
-    own = [APART + seed for seed in seeds]
-    nets = [build(split, r, seed, z.shape[2]) for r in recipes for seed in own]
+    nets = [build(split, r, seed, z.shape[2]) for r in recipes for seed in seeds]
     steps = first.steps(len(rows))
     fit_many(
         nets,
@@ -107,7 +103,7 @@ def students(
         z.repeat(len(recipes), 1, 1),
         T=[r.T for r in recipes for _ in seeds],
         alpha=[r.alpha for r in recipes for _ in seeds],
-        seeds=own * len(recipes),
+        seeds=[*seeds] * len(recipes),
         rows=rows.expand(len(nets), -1),
         steps=steps,
         batch_size=first.batch_size,
