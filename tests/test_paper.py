@@ -131,7 +131,8 @@ def test_students_are_those_that_distilling_one_by_one_gives() -> None:
     transfer = torch.arange(4, 34)
     found = experiments.students(split, z, recipes, (5, 7), rows=transfer)
     for recipe, nets in zip(recipes, found, strict=True):
-        for seed, table_of_one, net in zip((5, 7), z, nets, strict=True):
+        for teachers_seed, table_of_one, net in zip((5, 7), z, nets, strict=True):
+            seed = experiments.APART + teachers_seed
             alone = experiments.build(split, recipe, seed, K)
             distillation.distill(
                 alone, split.take(transfer), table_of_one[transfer], T=recipe.T, alpha=recipe.alpha,

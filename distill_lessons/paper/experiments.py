@@ -17,6 +17,9 @@ from distill_lessons.paper.recipes import OPTIMIZERS, Recipe, rising_and_falling
 from distill_lessons.settings import one_of
 from distill_lessons.tensors import class_labels
 
+# A student of its own teacher's seed would start as rows of that teacher's first layer.
+APART = 1000
+
 
 def build(split: Split, recipe: Recipe, seed: int, n_classes: int) -> nn.Sequential:
     """Return the untrained net of a recipe and a seed, where the images are."""
@@ -76,7 +79,7 @@ def students(
         split: the images.
         z: the logits of each seed's teacher for all of them, ``(S, N, K)``.
         recipes: alike but for T and alpha; none with dropout or jitter.
-        seeds: of initial weights and orders; S.
+        seeds: the teachers', S; a student's initial weights and order have one `APART` from it.
         rows: which images are the transfer set, ``(n,)``; by default all.
 
     Returns:
@@ -95,7 +98,8 @@ def students(
             "trained on the images as their teacher saw them; use `teachers` for such nets."
         )
     rows = torch.arange(len(split)) if rows is None else rows.cpu()
-    nets = [build(split, r, seed, z.shape[2]) for r in recipes for seed in seeds]
+    own = [APART + seed for seed in seeds]
+    nets = [build(split, r, seed, z.shape[2]) for r in recipes for seed in own]
     steps = first.steps(len(rows))
     fit_many(
         nets,
@@ -103,7 +107,7 @@ def students(
         z.repeat(len(recipes), 1, 1),
         T=[r.T for r in recipes for _ in seeds],
         alpha=[r.alpha for r in recipes for _ in seeds],
-        seeds=[*seeds] * len(recipes),
+        seeds=own * len(recipes),
         rows=rows.expand(len(nets), -1),
         steps=steps,
         batch_size=first.batch_size,
