@@ -68,7 +68,10 @@ def use_theme() -> None:
             "xtick.labelsize": 11,
             "ytick.labelsize": 11,
             "legend.fontsize": 11,
-            "legend.frameon": False,
+            # Without a border, yet words stay legible where no corner is free of lines.
+            "legend.frameon": True,
+            "legend.edgecolor": "none",
+            "legend.framealpha": 0.85,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "image.cmap": "gray_r",
