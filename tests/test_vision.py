@@ -249,6 +249,20 @@ def test_the_recipe_repeats_itself_and_depends_on_its_seed(split: Split) -> None
     assert not torch.equal(one, trained(split))
 
 
+def test_views_are_drawn_apart_from_the_order_of_the_images(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw, found = views.drawn, []
+
+    def noted(n: int, generator: torch.Generator) -> torch.Tensor:
+        found.append(draw(n, generator))
+        return found[-1]
+
+    monkeypatch.setattr(views, "drawn", noted)
+    trained(split, views=True)  # its seed 0 makes the order
+    assert not torch.equal(found[0], draw(len(found[0]), rng()))
+
+
 def test_soft_targets_never_look_at_a_label(split: Split) -> None:
     z = distillation.teacher_logits(slim(), split.x)
     assert torch.equal(trained(split, z), trained(split.without_labels(), z))

@@ -168,7 +168,9 @@ def _objective(
     seed: int,
 ) -> Objective:
     device = split.x.device
-    dice = seeds.generator(seed, device)
+    # The first draws of `seed` itself make the order of the images; views have their own stream.
+    own = int(torch.randint(2**62, (1,), generator=seeds.generator(seed)))
+    dice = seeds.generator(own, device)
 
     def objective(net: nn.Module, batch: Batch) -> Tensor:
         x, v = batch.x, None
