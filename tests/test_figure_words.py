@@ -64,6 +64,7 @@ DESCRIBED = [
     "the first screen once more",  # it was drawn before
     "which stands above it",  # where a number stands
     "with none and with that of another class",  # which code is on the scans
+    "of the same batches that imitates none",  # how a student was made
     "a dot where the interval over shuffles lies above zero",  # what a dot means
     "dots where the interval over nets lies above zero",
     "Pixels whose shuffling costs nothing",  # how they were chosen
