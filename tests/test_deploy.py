@@ -363,12 +363,13 @@ def test_the_port_is_free_afterwards_and_a_net_that_does_not_fit_is_refused() ->
 def test_the_lessons_wins_are_gone_with_their_controls() -> None:
     digits = data.load("digits")
     draws = repeats.draw(
-        digits, lambda s: models.mlp((1, 8, 8), 10, (48,), seed=s), 4, steps=150, spare=200, lr=3e-3
+        digits, lambda s: models.mlp((1, 8, 8), 10, (48,), seed=s), 8, steps=150, spare=200, lr=3e-3
     )
     pool, x = draws.pool, draws.pool.x[draws.test]
     y = pool.y[draws.test]
-    how = {"seeds": draws.seeds, "T": 4.0, "alpha": 0.0, "lr": 1e-2}
-    students = [models.mlp((1, 8, 8), 10, (16,), seed=s) for s in draws.seeds]
+    starts = [1000 + s for s in draws.seeds]  # apart from their teachers
+    how = {"seeds": starts, "T": 4.0, "alpha": 0.0, "lr": 1e-2}
+    students = [models.mlp((1, 8, 8), 10, (16,), seed=s) for s in starts]
     stacking.fit_many(students, pool, draws.z, rows=draws.train, steps=150, **how)
 
     def right(nets: list[nn.Module], images: Tensor) -> Tensor:
@@ -383,8 +384,8 @@ def test_the_lessons_wins_are_gone_with_their_controls() -> None:
         nets = [int8.quantised(net, x[r, :50], bits=bits) for r, net in enumerate(students)]
         return right(nets, x) - right(students, x)
 
-    assert holds(rounded(2), below=-0.1)
-    assert not holds(rounded(8), below=-0.1)
+    assert holds(rounded(2), below=-0.05)
+    assert not holds(rounded(8), below=-0.05)
     assert holds(rounded(8), above=-0.02)
 
     def thinned(share: float) -> Tensor:
@@ -402,9 +403,9 @@ def test_the_lessons_wins_are_gone_with_their_controls() -> None:
     def kept_up(z: Tensor) -> Tensor:
         seen = Split(torch.cat([hazy(pool.x[rows]) for rows in draws.spare]), pool.y[:0].new_zeros(
             draws.spare.numel()))  # fmt: skip
-        table = torch.zeros(4, len(seen), 10)
-        rows = torch.arange(len(seen)).reshape(4, -1)
-        for r in range(4):
+        table = torch.zeros(8, len(seen), 10)
+        rows = torch.arange(len(seen)).reshape(8, -1)
+        for r in range(8):
             table[r, rows[r]] = z[r]
         nets = copy.deepcopy(students)
         stacking.fit_many(nets, seen, table, rows=rows, steps=120, **how)
