@@ -133,7 +133,7 @@ _ENTRIES = (
         "their controls",
         names="sides_left new_camera rows_of_views cam_of_maps shared_places",
         core=False,
-        seconds=(53, 18),
+        seconds=(63, 20),
     ),
     Lesson(
         "12_text_models",
@@ -153,7 +153,7 @@ _ENTRIES = (
         "that takes a gain away, and choose a threshold by what errors cost",
         names="box_overlap cell_answer keep_best area_of_ranking box_term cheapest_threshold",
         core=False,
-        seconds=(39, 10),
+        seconds=(56, 12),
     ),
     Lesson(
         "14_robustness_and_privacy",
