@@ -29,6 +29,19 @@ def generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
     return torch.Generator(device=device).manual_seed(checked(seed))
 
 
+def following(seed: int) -> int:
+    """Return a seed that depends on this one alone, and whose generator has another stream.
+
+    Two things that are drawn from generators of one seed are not independent: the first numbers
+    that shuffle the images would also choose what is done to them.
+
+    Raises:
+        TypeError: if the seed is not a whole number.
+        ValueError: if it does not fit into 64 bits.
+    """
+    return int(torch.randint(2**62, (1,), generator=generator(seed)))
+
+
 @contextmanager
 def fork_rng(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """Seed torch's global generators for a block, and put them back after it.

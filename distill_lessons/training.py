@@ -167,7 +167,7 @@ def fit(
     history = History()
     device = split.x.device
     order = seeds.generator(seed)
-    noise = seeds.generator(seed, device)
+    noise = seeds.generator(seeds.following(seed), device)
     n_epochs = math.ceil(n_steps / per_epoch)
 
     def compute(index: torch.Tensor) -> torch.Tensor:

@@ -119,6 +119,22 @@ def test_loss_is_given_the_indices_of_its_images() -> None:
 # ---- Randomness ----------------------------------------------------------------------------------
 
 
+def test_what_is_done_to_an_image_does_not_depend_on_its_place_in_the_order() -> None:
+    """In the first epoch order and augmentation once came from one stream of random numbers."""
+    met: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def noted(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        met.append((x[:, 0], torch.randint(10, (len(x),), generator=generator)))
+        return x
+
+    place = torch.arange(10.0)[:, None]
+    for seed in range(300):
+        split = Split(place, torch.arange(10) % 2)
+        fit(nn.Linear(1, 2), split, epochs=1, batch_size=10, seed=seed, augment=noted)
+    index, drawn = (torch.cat(part) for part in zip(*met, strict=True))
+    assert float((index == drawn).float().mean()) == pytest.approx(0.1, abs=0.02)
+
+
 def test_same_seed_gives_exactly_the_same_weights_whatever_the_global_state() -> None:
     train = partial(trained, epochs=2, augment=jitter(1))
     torch.manual_seed(1)

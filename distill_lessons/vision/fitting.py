@@ -168,9 +168,7 @@ def _objective(
     seed: int,
 ) -> Objective:
     device = split.x.device
-    # The first draws of `seed` itself make the order of the images; views have their own stream.
-    own = int(torch.randint(2**62, (1,), generator=seeds.generator(seed)))
-    dice = seeds.generator(own, device)
+    dice = seeds.generator(seeds.following(seed), device)  # `seed` itself orders the images
 
     def objective(net: nn.Module, batch: Batch) -> Tensor:
         x, v = batch.x, None
